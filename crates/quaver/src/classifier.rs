@@ -1,0 +1,109 @@
+//! [`Classifier`]: what attacks, sampling, detectors and evaluation see of a model.
+
+use ndarray::{Array2, Array4, ArrayView4};
+pub use quaver_nn::noise::{Draw, Noise, Purpose};
+
+/// Images `(n, c, h, w)`, values inside the classifier's input range.
+pub type Images = Array4<f32>;
+
+/// Images with the ids that key their noise: dataset rows, or ids from a file.
+/// Results for an image depend on its pixels and its id, never on its place in the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// `(n, c, h, w)`, C-contiguous.
+    pub x: ArrayView4<'a, f32>,
+    /// `(n)`.
+    pub ids: &'a [u64],
+}
+
+/// How a classifier's output is random while [`Noise`] is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Randomness {
+    /// Not at all.
+    None,
+    /// Drawn for each example (dropout).
+    PerExample,
+    /// Drawn once for each pass, shared by all examples (stochastic weights), maybe dropout too.
+    PerPass,
+}
+
+/// Writes the upstream gradient of one image's output under one draw:
+/// `(row, index of the draw, outputs, upstream)`. `upstream` arrives zeroed.
+pub type Upstream<'a> = dyn Fn(usize, usize, &[f32], &mut [f32]) + Sync + 'a;
+
+/// Receives one image's logits of one pass: `(row, pass, logits)`. Passes of a row
+/// arrive in order; rows may arrive from several threads.
+pub type PassSink<'a> = dyn Fn(usize, u32, &[f32]) + Sync + 'a;
+
+/// Outputs and their pull-back to the input.
+#[derive(Clone, Debug)]
+pub struct Vjp {
+    /// Outputs under the last draw, `(n, width)`.
+    pub outputs: Array2<f32>,
+    /// Sum over draws of upstream · d outputs / d x, `(n, c, h, w)`.
+    pub gradient: Images,
+}
+
+/// A classifier refused a call.
+#[derive(Debug, thiserror::Error)]
+pub enum ClassifierError {
+    /// There is no gradient (a packed network, a black box).
+    #[error("this classifier has no input gradient; white-box attacks need one")]
+    NoGradient,
+    /// There is no such tap.
+    #[error("no layer output named {got:?}; there are {allowed}")]
+    UnknownTap {
+        /// What was asked for.
+        got: String,
+        /// What there is.
+        allowed: String,
+    },
+    /// The engine failed.
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// A classifier of images. All calls are pure: the result is a function of the weights,
+/// the pixels, the ids and the noise. Inputs were checked where they entered
+/// (shape, range, finiteness); implementations do not check again.
+pub trait Classifier: Send + Sync {
+    /// `[c, h, w]` of an image.
+    fn input_shape(&self) -> [usize; 3];
+    /// Number of classes.
+    fn n_classes(&self) -> usize;
+    /// What is random while noise is on.
+    fn randomness(&self) -> Randomness;
+    /// Logits `(n, n_classes)`; never softmaxed.
+    fn logits(&self, batch: Batch<'_>, noise: Noise) -> Result<Array2<f32>, ClassifierError>;
+    /// Whether [`Classifier::vjp`] works.
+    fn has_gradient(&self) -> bool;
+    /// Forward under each of `noises`, the upstream gradient from `upstream`, back to the
+    /// input; gradients of the draws are summed. `at` names the layer output the upstream
+    /// belongs to, `None` being the logits.
+    fn vjp(
+        &self,
+        batch: Batch<'_>,
+        noises: &[Noise],
+        at: Option<&str>,
+        upstream: &Upstream<'_>,
+    ) -> Result<Vjp, ClassifierError>;
+    /// Logits of `n_passes` passes, `draw.pass` being the first one's number.
+    /// What does not depend on the noise is computed once.
+    fn passes(
+        &self,
+        batch: Batch<'_>,
+        draw: Draw,
+        n_passes: u32,
+        sink: &PassSink<'_>,
+    ) -> Result<(), ClassifierError> {
+        for pass in 0..n_passes {
+            let noise = Noise::Draw(Draw { pass: draw.pass + pass, ..draw });
+            let logits = self.logits(batch, noise)?;
+            for (row, logits) in logits.outer_iter().enumerate() {
+                sink(row, pass, &logits.to_vec());
+            }
+        }
+        Ok(())
+    }
+}
