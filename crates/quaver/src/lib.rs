@@ -1,5 +1,6 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
 pub mod classifier;
+pub mod evaluate;
 pub mod observe;
 pub mod rng;
