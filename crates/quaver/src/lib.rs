@@ -1,6 +1,8 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
+pub mod binomial;
 pub mod classifier;
+pub mod decision;
 pub mod evaluate;
 pub mod observe;
 pub mod rng;
