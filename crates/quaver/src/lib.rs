@@ -6,3 +6,4 @@ pub mod decision;
 pub mod evaluate;
 pub mod observe;
 pub mod rng;
+pub mod uncertainty;
