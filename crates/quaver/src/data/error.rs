@@ -156,6 +156,14 @@ pub enum DataError {
         /// The id.
         got: i128,
     },
+    /// More images were asked for than can be drawn.
+    #[error("{got} images asked for; allowed are up to {allowed}")]
+    TooMany {
+        /// How many.
+        got: usize,
+        /// The most.
+        allowed: usize,
+    },
     /// A row was asked for that is not there.
     #[error("data set {name}: row {got} asked for; there are {n} rows")]
     Row {

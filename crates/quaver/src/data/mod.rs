@@ -2,6 +2,7 @@
 //! A data set is a plain value; images stay bytes until a batch is asked for.
 
 pub mod contact_sheet;
+pub mod digits;
 mod error;
 pub mod idx;
 pub mod input;

@@ -1,6 +1,6 @@
 //! Data sets by name: which files they are made of and in which folders those may lie.
 
-use super::{DataError, Dataset, Pixels, Split, idx, mirrors};
+use super::{DataError, Dataset, Pixels, Split, digits, idx, mirrors};
 use std::path::{Path, PathBuf};
 
 /// Names [`load`] knows, `digits` among them.
@@ -32,6 +32,13 @@ pub struct Source<'a> {
 /// [`DataError::UnknownDataset`], [`DataError::NotFound`] when no folder holds both files of
 /// the split, and all that [`idx`] says of a file that is there.
 pub fn load(source: &Source<'_>, split: Split) -> Result<Dataset, DataError> {
+    if source.name == "digits" {
+        let all = match split {
+            Split::Train => DIGITS_TRAIN,
+            Split::Test => DIGITS_TEST,
+        };
+        return digits::draw(source.seed, split, source.n.unwrap_or(all));
+    }
     if mirrors::find(source.name).is_none() {
         let (got, allowed) = (source.name.to_owned(), NAMES.join(", "));
         return Err(DataError::UnknownDataset { got, allowed });
