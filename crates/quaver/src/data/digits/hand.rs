@@ -20,15 +20,16 @@ const REACH: f32 = 0.9;
 
 /// Writes the strokes once, about 1 high around (0, 0).
 pub(super) fn write(strokes: &[Stroke], rng: &mut Rng) -> Vec<Curve> {
-    // One hand in some is much less steady than the others.
-    let unsteady = 0.5 + 0.6 * normal(rng, 1.0).abs();
-    let jitter = 0.028 * unsteady;
+    // Most hands are steady; one in sixteen writes what is hard to read.
+    let care = if rng.below(16) == 0 { 2.0 } else { 1.0 };
+    let unsteady = care * (0.4 + 0.55 * normal(rng, 1.0).abs());
+    let jitter = 0.029 * unsteady;
     let curves: Vec<Curve> = strokes
         .iter()
         .map(|stroke| smooth(&moved(stroke, jitter, rng)))
         .collect();
     let shape = Shape::choose(rng);
-    let bend = Bend::choose(0.04 * unsteady, rng);
+    let bend = Bend::choose(0.042 * unsteady, rng);
     let change = |point: Point| bend.apply(shape.apply(point));
     curves
         .into_iter()

@@ -62,7 +62,7 @@ fn draw_one(seed: u64, split: Split, row: u64, image: &mut [u8]) -> usize {
     let pen = pen::Pen::choose(&mut rng);
     let curves = hand::write(glyph.strokes, &mut rng);
     let curves = hand::place(curves, pen.radius(), &mut rng);
-    pen.draw(&curves, image);
+    pen.draw(&curves, &mut rng, image);
     class
 }
 

@@ -11,16 +11,19 @@ pub(super) struct Pen {
     taper: f32,
     edge: f32,
     ink: f32,
+    /// Roughness of the line's edge in pixels.
+    grain: f32,
 }
 
 impl Pen {
     /// Picks up one of all pens.
     pub(super) fn choose(rng: &mut Rng) -> Self {
         Self {
-            radius: (1.22 + normal(rng, 0.34)).clamp(0.6, 2.1),
+            radius: (1.24 + normal(rng, 0.34)).clamp(0.6, 2.1),
             taper: normal(rng, 0.12),
             edge: between(rng, 0.55, 0.95),
             ink: between(rng, 0.93, 1.08),
+            grain: between(rng, 0.0, 0.4),
         }
     }
 
@@ -30,7 +33,7 @@ impl Pen {
     }
 
     /// Draws the curves over a black image.
-    pub(super) fn draw(&self, curves: &[Curve], image: &mut [u8]) {
+    pub(super) fn draw(&self, curves: &[Curve], rng: &mut Rng, image: &mut [u8]) {
         // How far inside the line a pixel's center lies; what lies far outside stays black.
         let mut inside = [-self.edge; SIDE * SIDE];
         for curve in curves {
@@ -46,6 +49,10 @@ impl Pen {
             }
         }
         for (pixel, inside) in image.iter_mut().zip(inside) {
+            if inside <= -self.edge {
+                continue;
+            }
+            let inside = inside + self.grain * between(rng, -1.0, 1.0);
             let share = ((inside + self.edge) / (2.0 * self.edge)).clamp(0.0, 1.0);
             let cover = share * share * (3.0 - 2.0 * share);
             *pixel = (255.0 * (self.ink * cover).min(1.0) + 0.5) as u8;
@@ -80,6 +87,10 @@ impl Pen {
 mod tests {
     use super::*;
 
+    fn rng() -> Rng {
+        Rng::new(0, "test", 0)
+    }
+
     #[test]
     fn a_line_is_as_wide_as_its_pen() {
         let pen = Pen {
@@ -87,9 +98,10 @@ mod tests {
             taper: 0.0,
             edge: 0.5,
             ink: 1.0,
+            grain: 0.0,
         };
         let mut image = [0; SIDE * SIDE];
-        pen.draw(&[vec![(5.0, 10.5), (20.0, 10.5)]], &mut image);
+        pen.draw(&[vec![(5.0, 10.5), (20.0, 10.5)]], &mut rng(), &mut image);
         let column: Vec<u8> = (7..15).map(|row| image[row * SIDE + 12]).collect();
         // Centers 0 and 1 from the line are inside, 2 is at the end of the soft edge.
         assert_eq!(column, [0, 0, 255, 255, 255, 0, 0, 0]);
@@ -103,9 +115,10 @@ mod tests {
             taper: 0.0,
             edge: 0.5,
             ink: 1.0,
+            grain: 0.0,
         };
         let mut image = [0; SIDE * SIDE];
-        pen.draw(&[vec![(5.0, 10.5), (20.0, 10.5)]], &mut image);
+        pen.draw(&[vec![(5.0, 10.5), (20.0, 10.5)]], &mut rng(), &mut image);
         assert_eq!(image[11 * SIDE + 12], 128);
     }
 
@@ -116,10 +129,12 @@ mod tests {
             taper: 0.0,
             edge: 0.5,
             ink: 1.0,
+            grain: 0.0,
         };
         let mut image = [0; SIDE * SIDE];
         pen.draw(
             &[vec![(-50.0, -50.0), (-40.0, 90.0), (90.0, 90.0)]],
+            &mut rng(),
             &mut image,
         );
         assert!(image.iter().all(|&v| v == 0));
