@@ -24,7 +24,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     done
 }
 
-/// Where [`write`] keeps the bytes of `path` until they are complete.
+/// Where [`write()`] keeps the bytes of `path` until they are complete.
 #[must_use]
 pub fn partial_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

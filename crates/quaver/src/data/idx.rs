@@ -18,8 +18,7 @@ const LABELS_MAGIC: u32 = 0x0801;
 const MAX_SIDE: u64 = 4096;
 /// 2 GiB: forty times MNIST, and less than a small machine has.
 const MAX_BYTES: u64 = 1 << 31;
-/// Deflate spends at least one bit on 258 bytes twice over, so a stream of k bytes cannot
-/// hold more than about 1032 k.
+/// Deflate spends at least two bits on 258 bytes, so k bytes hold at most 1032 k.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// Reads images as `(n, 1, h, w)`.

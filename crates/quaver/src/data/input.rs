@@ -22,6 +22,8 @@ pub struct ImageInput {
     pub start: Option<Array4<f32>>,
     /// Ids that key the noise, `(n)`: `id` of the file, else the rows.
     pub ids: Vec<u64>,
+    /// Names of all arrays in the file, sorted.
+    pub arrays: Vec<String>,
 }
 
 impl ImageInput {
@@ -73,6 +75,7 @@ impl ImageInput {
             target,
             start,
             ids,
+            arrays: npz.names(),
         })
     }
 
@@ -84,7 +87,7 @@ impl ImageInput {
         self.y.as_deref().ok_or_else(|| DataError::MissingArray {
             path: self.path.clone(),
             name: "y".to_owned(),
-            present: "x".to_owned(),
+            present: self.arrays.join(", "),
         })
     }
 }
@@ -291,9 +294,7 @@ mod tests {
         assert!(with("id", vec![0_i64, -4].into()).starts_with("id -4 of row 1 is negative"));
         assert!(with("start", images(-0.5)).starts_with("image 0 has a pixel of -0.5"));
         let unlabeled = read(&[("x", images(0.0))]).unwrap();
-        assert!(matches!(
-            unlabeled.labels(),
-            Err(DataError::MissingArray { .. })
-        ));
+        let error = unlabeled.labels().unwrap_err().to_string();
+        assert!(error.ends_with("no array named `y`; there are x"), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! Handwriting-like digits drawn by the program, so that everything runs on a machine
 //! without data. Any number of them; each image is a function of (seed, split, row) alone.
 //!
-//! A digit is one of several ways to write it ([`glyphs`]), its points moved by an unsteady
-//! hand, stretched, slanted, turned and bent ([`hand`]), drawn with a soft pen ([`pen`]),
+//! A digit is one of several ways to write it (`glyphs`), its points moved by an unsteady
+//! hand, stretched, slanted, turned and bent (`hand`), drawn with a soft pen (`pen`),
 //! sized and centered like MNIST: in a box of 20 pixels, center of mass in the middle of 28.
 
 mod glyphs;
