@@ -295,6 +295,9 @@ mod tests {
         assert!(with("start", images(-0.5)).starts_with("image 0 has a pixel of -0.5"));
         let unlabeled = read(&[("x", images(0.0))]).unwrap();
         let error = unlabeled.labels().unwrap_err().to_string();
-        assert!(error.ends_with("no array named `y`; there are x"), "{error}");
+        assert!(
+            error.ends_with("no array named `y`; there are x"),
+            "{error}"
+        );
     }
 }
