@@ -1,4 +1,11 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
+pub mod atomic_file;
+pub mod binomial;
 pub mod classifier;
+pub mod data;
+pub mod decision;
+pub mod evaluate;
 pub mod observe;
+pub mod rng;
+pub mod uncertainty;
