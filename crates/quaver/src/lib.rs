@@ -3,6 +3,7 @@
 pub mod binomial;
 pub mod classifier;
 pub mod decision;
+pub mod detect;
 pub mod evaluate;
 pub mod observe;
 pub mod rng;
