@@ -1,3 +1,10 @@
 //! What the numbers say and how sure they are: intervals, tests, detection, calibration.
 
+pub mod bootstrap;
+pub mod holm;
 pub mod interval;
+pub mod paired;
+pub mod seeds;
+pub mod slope;
+pub mod spread;
+mod student;
