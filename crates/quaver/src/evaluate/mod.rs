@@ -1,6 +1,10 @@
 //! What the numbers say and how sure they are: intervals, tests, detection, calibration.
 
+pub mod accuracy;
+pub mod auroc;
 pub mod bootstrap;
+pub mod calibration;
+pub mod detection;
 pub mod holm;
 pub mod interval;
 pub mod paired;
