@@ -4,6 +4,7 @@ pub mod accuracy;
 pub mod auroc;
 pub mod bootstrap;
 pub mod calibration;
+pub mod checks;
 pub mod detection;
 pub mod holm;
 pub mod interval;

@@ -14,6 +14,7 @@ mod variance;
 mod variation_ratio;
 
 pub use accumulator::Accumulator;
+use accumulator::{at_least_zero, entropy};
 pub use monte_carlo::{McOutputs, UNDECIDED, monte_carlo};
 
 /// All measures, the paper's first.
