@@ -154,13 +154,14 @@ impl Fitted for FittedLogisticRegression {
         ENTRY.id
     }
 
-    /// The fitted probability of being adversarial.
+    /// The fitted log odds of being adversarial.
     fn suspicion(&self, score: f64) -> f64 {
-        sigmoid(self.weight * ((score - self.mean) / self.deviation) + self.intercept)
+        self.weight * ((score - self.mean) / self.deviation) + self.intercept
     }
 
+    /// Even odds.
     fn threshold(&self) -> f64 {
-        0.5
+        0.0
     }
 
     fn parameters(&self) -> Value {
@@ -292,7 +293,7 @@ mod tests {
         let fitted = raw.fit_numbers(&uncertainties()).unwrap();
         assert_close(fitted.weight, 0.033_492_370_717_273_69);
         assert_close(fitted.intercept, -0.000_256_774_839_115_454_83);
-        assert!((fitted.suspicion(0.001) - 0.499_944_18).abs() < 1e-8);
+        assert!((sigmoid(fitted.suspicion(0.001)) - 0.499_944_18).abs() < 1e-8);
         let fitted = LogisticRegression::default()
             .fit_numbers(&uncertainties())
             .unwrap();
@@ -306,7 +307,7 @@ mod tests {
         let fitted = LogisticRegression::default().fit_numbers(&same).unwrap();
         assert_close(fitted.weight, 0.0);
         assert_close(fitted.intercept, 3f64.ln());
-        assert_close(fitted.suspicion(0.5), 0.75);
+        assert_close(sigmoid(fitted.suspicion(0.5)), 0.75);
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub trait Detector: Send + Sync {
 pub trait Fitted: Send + Sync {
     /// Id of its [`Entry`].
     fn id(&self) -> &'static str;
-    /// How adversarial an input of this score looks, in [0, 1]; higher = more.
+    /// How adversarial an input of this score looks: higher = more, log odds where the
+    /// detector has a notion of probability. Unbounded, because probabilities near 1 would
+    /// round to ties.
     fn suspicion(&self, score: f64) -> f64;
     /// Suspicion above which the fitted rule itself calls an input adversarial.
     fn threshold(&self) -> f64;

@@ -115,12 +115,15 @@ fn tally(samples: &[(f64, usize, bool)], times: impl Fn(usize) -> u32) -> [u64; 
 }
 
 /// The score above which at most a share `max_fpr` of `clean` scores lie; `None` where
-/// there are no scores. Not a number sorts last.
+/// there are no scores or one is not a number.
 #[must_use]
 pub fn threshold_at(clean: &[f64], max_fpr: f64) -> Option<f64> {
+    if clean.iter().any(|score| score.is_nan()) {
+        return None;
+    }
     let mut descending = clean.to_vec();
     descending.sort_unstable_by(|a, b| b.total_cmp(a));
-    // Half a count of slack for shares such as 0.05 that are not exact in binary.
+    // A little slack, because shares such as 0.05 are not exact in binary.
     let n_allowed = (max_fpr * clean.len() as f64 + 1e-9).floor() as usize;
     let last = clean.len().checked_sub(1)?;
     descending.get(n_allowed.min(last)).copied()
@@ -209,6 +212,7 @@ mod tests {
         // Ties at the bound are all let pass.
         assert_eq!(threshold_at(&[1.0, 1.0, 1.0, 0.0], 0.5), Some(1.0));
         assert_eq!(threshold_at(&[], 0.05), None);
+        assert_eq!(threshold_at(&[1.0, f64::NAN], 0.05), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auroc::{Ranked, threshold_at};
 use super::interval::{Estimate, Rate};
-use crate::detect::{DetectError, Detector, Fitted, Sample};
+use crate::detect::{DetectError, Detector, Fitted, Sample, check_samples};
 use crate::rng::Rng;
 
 /// Clean images from which on a false-alarm rate of 1 % is spoken about.
@@ -59,7 +59,7 @@ pub struct Performance {
 pub struct OperatingPoint {
     /// Largest share of false alarms on the fitting part.
     pub max_fpr: f64,
-    /// Inputs of a suspicion above this are called adversarial, in [0, 1].
+    /// Inputs of a suspicion above this are called adversarial.
     pub threshold: f64,
     /// The score (uncertainty) of the clean input that the threshold lies at.
     pub score: f64,
@@ -121,6 +121,7 @@ fn fit_and_score(
     n_clean: usize,
     seed: u64,
 ) -> Result<(Box<dyn Fitted>, Detection), DetectError> {
+    check_samples(&samples(score, |_| true))?;
     let fitted = detector.fit(&samples(fit, |_| true))?;
     let bounds: &[f64] = if n_clean >= N_CLEAN_FOR_1_PERCENT {
         &[0.05, 0.01]
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!((successful.n_clean, successful.n_adversarial), (100, 50));
         assert_eq!(seen.all.at_fpr.len(), 1);
         assert_eq!(seen.all.at_fpr[0].fpr.unwrap().k, 5);
-        assert_eq!(fitted.threshold(), 0.5);
+        assert_eq!(fitted.threshold(), 0.0);
     }
 
     #[test]
@@ -292,6 +293,11 @@ mod tests {
         broken[7].adversarial = f64::NAN;
         let error = paper(&detector(), &broken, 0).err().unwrap().to_string();
         assert!(error.contains("source image 7: got NaN"), "{error}");
+        for case in 0..20 {
+            let mut broken = cases(20, 1.0);
+            broken[case].clean = f64::INFINITY;
+            assert!(honest(&detector(), &broken, 0.5, 0).is_err());
+        }
         assert!(paper(&detector(), &[], 0).is_err());
         assert!(honest(&detector(), &cases(20, 1.0), 1.0, 0).is_err());
         assert!(honest(&detector(), &cases(20, 1.0), f64::NAN, 0).is_err());
