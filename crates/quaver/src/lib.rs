@@ -2,3 +2,5 @@
 
 pub mod classifier;
 pub mod observe;
+pub mod spec;
+pub mod threat;
