@@ -7,4 +7,6 @@ pub mod detect;
 pub mod evaluate;
 pub mod observe;
 pub mod rng;
+pub mod spec;
+pub mod threat;
 pub mod uncertainty;
