@@ -4,16 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{DetectError, Detector, Entry, Fitted, Sample, check_samples};
+use crate::spec::{Spec, SpecError, check_range};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "logistic-regression",
     title: "logistic regression",
     paper: "Detecting adversarial samples from artifacts, 2017",
-    build: |parameters| {
-        let detector: LogisticRegression = serde_json::from_value(parameters)?;
-        detector.check()?;
-        Ok(Box::new(detector))
-    },
+    build: |spec| Ok(Box::new(LogisticRegression::new(spec.params()?)?)),
     load: |parameters| {
         let fitted: FittedLogisticRegression = serde_json::from_value(parameters)?;
         fitted.check()?;
@@ -50,16 +47,22 @@ const ROUNDING: f64 = 1e-12;
 /// Unscaled uncertainties are far below 1, so the penalty keeps `w` small; the order of
 /// inputs, hence the ROC curve, does not depend on it. Where adversarial inputs are the more
 /// certain ones `w` is negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LogisticRegression {
+    params: LogisticRegressionParams,
+}
+
+/// Parameters of [`LogisticRegression`], whose table gives their ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct LogisticRegression {
+pub struct LogisticRegressionParams {
     /// Weight of the data against the penalty.
     pub c: f64,
     /// Whether the score is standardized first.
     pub standardize: bool,
 }
 
-impl Default for LogisticRegression {
+impl Default for LogisticRegressionParams {
     fn default() -> Self {
         Self {
             c: 1.0,
@@ -83,26 +86,33 @@ pub struct FittedLogisticRegression {
 }
 
 impl LogisticRegression {
-    fn check(&self) -> Result<(), DetectError> {
-        if (f64::MIN_POSITIVE..=1e6).contains(&self.c) {
-            return Ok(());
-        }
-        Err(DetectError::OutOfRange {
-            name: "c",
-            got: self.c,
-            allowed: "above 0 up to 1e6",
-        })
+    /// With `params` in range.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the one that is not.
+    pub fn new(params: LogisticRegressionParams) -> Result<Self, SpecError> {
+        check_range("c", params.c, f64::MIN_POSITIVE..=1e6, "above 0 up to 1e6")?;
+        Ok(Self { params })
+    }
+
+    /// The paper's: the score as it is.
+    #[must_use]
+    pub fn unscaled() -> Self {
+        let params = LogisticRegressionParams {
+            standardize: false,
+            ..LogisticRegressionParams::default()
+        };
+        Self { params }
     }
 
     /// As [`Detector::fit`], the fitted numbers in the open.
     ///
     /// # Errors
-    /// [`DetectError`] where a parameter is out of range, a kind of sample is missing, a
-    /// score is not finite or the steps do not settle.
+    /// [`DetectError`] where a kind of sample is missing, a score is not finite or the steps
+    /// do not settle.
     pub fn fit_numbers(&self, samples: &[Sample]) -> Result<FittedLogisticRegression, DetectError> {
-        self.check()?;
         check_samples(samples)?;
-        let (mean, deviation) = if self.standardize {
+        let (mean, deviation) = if self.params.standardize {
             moments(samples)
         } else {
             (0.0, 1.0)
@@ -111,7 +121,7 @@ impl LogisticRegression {
             .iter()
             .map(|sample| ((sample.score - mean) / deviation, sample.adversarial))
             .collect();
-        let [weight, intercept] = minimize(&points, self.c)?;
+        let [weight, intercept] = minimize(&points, self.params.c)?;
         Ok(FittedLogisticRegression {
             mean,
             deviation,
@@ -122,30 +132,23 @@ impl LogisticRegression {
 }
 
 impl Detector for LogisticRegression {
+    fn spec(&self) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
+    }
+
     fn fit(&self, samples: &[Sample]) -> Result<Box<dyn Fitted>, DetectError> {
         Ok(Box::new(self.fit_numbers(samples)?))
     }
 }
 
 impl FittedLogisticRegression {
-    fn check(&self) -> Result<(), DetectError> {
-        let numbers = [
-            ("mean", self.mean),
-            ("weight", self.weight),
-            ("intercept", self.intercept),
-        ];
-        if let Some(&(name, got)) = numbers.iter().find(|(_, value)| !value.is_finite()) {
-            let allowed = "finite numbers";
-            return Err(DetectError::OutOfRange { name, got, allowed });
-        }
-        if (f64::MIN_POSITIVE..=f64::MAX).contains(&self.deviation) {
-            return Ok(());
-        }
-        Err(DetectError::OutOfRange {
-            name: "deviation",
-            got: self.deviation,
-            allowed: "finite numbers above 0",
-        })
+    fn check(&self) -> Result<(), SpecError> {
+        let finite = f64::MIN..=f64::MAX;
+        check_range("mean", self.mean, finite.clone(), "finite")?;
+        check_range("weight", self.weight, finite.clone(), "finite")?;
+        check_range("intercept", self.intercept, finite, "finite")?;
+        let positive = f64::MIN_POSITIVE..=f64::MAX;
+        check_range("deviation", self.deviation, positive, "finite and above 0")
     }
 }
 
@@ -286,10 +289,7 @@ mod tests {
     /// without and with `StandardScaler`.
     #[test]
     fn it_finds_what_scikit_learn_finds() {
-        let raw = LogisticRegression {
-            standardize: false,
-            ..LogisticRegression::default()
-        };
+        let raw = LogisticRegression::unscaled();
         let fitted = raw.fit_numbers(&uncertainties()).unwrap();
         assert_close(fitted.weight, 0.033_492_370_717_273_69);
         assert_close(fitted.intercept, -0.000_256_774_839_115_454_83);
@@ -316,10 +316,11 @@ mod tests {
             let labels = [label_low, label_low, 1 - label_low, 1 - label_low];
             let apart = samples(&[0.0, 0.1, 10.0, 11.0], &labels);
             for c in [1e-3, 1.0, 1e6] {
-                let detector = LogisticRegression {
+                let params = LogisticRegressionParams {
                     c,
                     standardize: true,
                 };
+                let detector = LogisticRegression::new(params).unwrap();
                 let fitted = detector.fit_numbers(&apart).unwrap();
                 assert_eq!(fitted.weight.signum(), sign);
             }
@@ -333,16 +334,17 @@ mod tests {
         assert!(error.contains("2 clean and 0 adversarial"), "{error}");
         let error = fit(&samples(&[0.1, f64::NAN], &[0, 1])).unwrap_err();
         assert!(error.to_string().contains("source image 1: got NaN"));
+        let refused = |text: &str| super::super::build(text).err().unwrap().to_string();
         for c in ["0", "-1", "1e7"] {
-            let parameters = serde_json::from_str(&format!("{{\"c\": {c}}}")).unwrap();
-            assert!((ENTRY.build)(parameters).is_err(), "{c}");
+            let error = refused(&format!("logistic-regression(c={c})"));
+            assert!(error.contains("above 0 up to 1e6"), "{error}");
         }
-        assert!((ENTRY.build)(serde_json::json!({"penalty": 1})).is_err());
-        let nan = LogisticRegression {
+        assert!(refused("logistic-regression(penalty=1)").contains("penalty"));
+        let params = LogisticRegressionParams {
             c: f64::NAN,
             standardize: true,
         };
-        assert!(nan.fit_numbers(&uncertainties()).is_err());
+        assert!(LogisticRegression::new(params).is_err());
         let flat = serde_json::json!({"mean": 0, "deviation": 0, "weight": 1, "intercept": 0});
         assert!((ENTRY.load)(flat).is_err());
     }

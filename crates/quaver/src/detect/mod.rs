@@ -7,10 +7,14 @@
 mod logistic_regression;
 mod saved;
 
-pub use logistic_regression::{FittedLogisticRegression, LogisticRegression};
+pub use logistic_regression::{
+    FittedLogisticRegression, LogisticRegression, LogisticRegressionParams,
+};
 pub use saved::{SCHEMA, Saved};
 
 use serde_json::Value;
+
+use crate::spec::{Spec, SpecError, find_name};
 
 /// A score of one input, with where it came from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +29,11 @@ pub struct Sample {
 
 /// A way of finding adversarial inputs.
 pub trait Detector: Send + Sync {
+    /// Its id and all parameters in force.
+    ///
+    /// # Errors
+    /// [`SpecError`] where a parameter has no written form.
+    fn spec(&self) -> Result<Spec, SpecError>;
     /// Fits on `samples`, which hold clean and adversarial ones.
     ///
     /// # Errors
@@ -55,8 +64,8 @@ pub struct Entry {
     pub title: &'static str,
     /// Where it comes from: title and year.
     pub paper: &'static str,
-    /// Builds it from its parameters, an object of those that differ from the default.
-    pub build: fn(Value) -> Result<Box<dyn Detector>, DetectError>,
+    /// Builds it from the parameters of a spec, all checked.
+    pub build: fn(&Spec) -> Result<Box<dyn Detector>, SpecError>,
     /// Takes [`Fitted::parameters`] back.
     pub load: fn(Value) -> Result<Box<dyn Fitted>, DetectError>,
 }
@@ -64,43 +73,32 @@ pub struct Entry {
 /// All detectors.
 pub const REGISTRY: &[Entry] = &[logistic_regression::ENTRY];
 
+/// Builds a detector from a spec string such as `logistic-regression(c=1,standardize=false)`.
+///
+/// # Errors
+/// [`SpecError`]: no spec, no such detector, no such parameter, or a value out of range.
+pub fn build(text: &str) -> Result<Box<dyn Detector>, SpecError> {
+    let spec: Spec = text.parse()?;
+    (entry(&spec.name)?.build)(&spec)
+}
+
 /// The detector named `id`.
 ///
 /// # Errors
-/// [`DetectError::Unknown`] listing all.
-pub fn entry(id: &str) -> Result<&'static Entry, DetectError> {
-    REGISTRY
-        .iter()
-        .find(|entry| entry.id == id)
-        .ok_or_else(|| DetectError::Unknown {
-            got: id.to_owned(),
-            allowed: REGISTRY.iter().map(|e| e.id).collect::<Vec<_>>().join(", "),
-        })
+/// [`SpecError::UnknownName`] listing all.
+pub fn entry(id: &str) -> Result<&'static Entry, SpecError> {
+    let ids: Vec<&str> = REGISTRY.iter().map(|entry| entry.id).collect();
+    Ok(&REGISTRY[find_name("detector", id, &ids)?])
 }
 
-/// A detector could not be built, fitted or loaded.
+/// A detector could not be fitted, saved or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
-    /// There is no detector of that name.
-    #[error("no detector named {got:?}; there are {allowed}")]
-    Unknown {
-        /// What was asked for.
-        got: String,
-        /// What there is.
-        allowed: String,
-    },
-    /// A parameter is outside its range.
-    #[error("detector parameter {name}: got {got}, allowed {allowed}")]
-    OutOfRange {
-        /// Its name.
-        name: &'static str,
-        /// Its value.
-        got: f64,
-        /// The range in words.
-        allowed: &'static str,
-    },
-    /// Parameters or a saved detector do not read.
-    #[error("detector does not read: {0}")]
+    /// Its name or a parameter cannot be used.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A saved detector does not read.
+    #[error("saved detector does not read: {0}")]
     Format(#[from] serde_json::Error),
     /// A saved detector of another version.
     #[error("saved detector has schema {got}, this program reads {allowed}")]
@@ -172,7 +170,7 @@ mod tests {
     fn ids_are_unique_and_found() {
         for (index, found) in REGISTRY.iter().enumerate() {
             assert!(REGISTRY[..index].iter().all(|other| other.id != found.id));
-            assert_eq!(entry(found.id).unwrap().id, found.id);
+            assert_eq!(build(found.id).unwrap().spec().unwrap().name, found.id);
         }
         let error = entry("lid").err().unwrap().to_string();
         assert!(error.contains("\"lid\"") && error.contains("logistic-regression"));

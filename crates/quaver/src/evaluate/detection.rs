@@ -6,6 +6,7 @@ use super::auroc::{Ranked, threshold_at};
 use super::interval::{Estimate, Rate};
 use crate::detect::{DetectError, Detector, Fitted, Sample, check_samples};
 use crate::rng::Rng;
+use crate::spec::check_range;
 
 /// Clean images from which on a false-alarm rate of 1 % is spoken about.
 pub const N_CLEAN_FOR_1_PERCENT: usize = 1000;
@@ -94,13 +95,8 @@ pub fn honest(
     fit_share: f64,
     seed: u64,
 ) -> Result<(Box<dyn Fitted>, Detection), DetectError> {
-    if !(f64::MIN_POSITIVE..1.0).contains(&fit_share) {
-        return Err(DetectError::OutOfRange {
-            name: "fit_share",
-            got: fit_share,
-            allowed: "above 0 and below 1",
-        });
-    }
+    let range = f64::MIN_POSITIVE..1.0;
+    check_range("fit_share", fit_share, range, "above 0 and below 1")?;
     let (fit, score): (Vec<Case>, Vec<Case>) = cases
         .iter()
         .partition(|case| is_for_fitting(seed, case.source, fit_share));

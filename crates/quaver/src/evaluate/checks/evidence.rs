@@ -2,6 +2,7 @@
 
 use crate::evaluate::interval::Rate;
 use crate::evaluate::paired::Paired;
+use crate::threat::Norm;
 
 /// What was measured on one model. What was not is `None` or empty, and the checks that
 /// need it say so.
@@ -36,8 +37,8 @@ pub struct Evidence {
 pub struct AttackEvidence {
     /// Its spec string, or a name for the reader.
     pub name: String,
-    /// Norm of its budget, as `linf`.
-    pub norm: String,
+    /// Norm of its budget.
+    pub norm: Norm,
     /// Radius in that norm, in pixel units; `None` where the attack has no such bound.
     pub eps: Option<f64>,
     /// Everything else that must be equal for two attacks to be compared, as `true labels,

@@ -185,6 +185,7 @@ mod tests {
 #[cfg(test)]
 mod sample {
     use super::*;
+    use crate::threat::Norm;
 
     /// An L-infinity attack at 0.3 with the given answers after it; all was right before.
     pub(super) fn attack(name: &str, iterative: bool, right_after: &[bool]) -> AttackEvidence {
@@ -200,7 +201,7 @@ mod sample {
         };
         AttackEvidence {
             name: name.to_owned(),
-            norm: "linf".to_owned(),
+            norm: Norm::Linf,
             eps: Some(0.3),
             setting: "true labels".to_owned(),
             iterative,
