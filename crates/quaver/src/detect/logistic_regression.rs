@@ -19,7 +19,8 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 const MAX_STEPS: u32 = 200;
-/// Newton steps end when one moves the logits of the scores by no more than this.
+/// Newton steps end when one moves the logits of the scores by no more than this, relative
+/// to the largest of them.
 const TOLERANCE: f64 = 1e-10;
 /// Relative error of the objective: a rise below it is none.
 const ROUNDING: f64 = 1e-12;
@@ -30,7 +31,8 @@ const ROUNDING: f64 = 1e-12;
 /// # Method
 /// `min_{w,b} w²/2 + c · Σ_i log(1 + exp(-y_i (w z_i + b)))`, `y_i = ±1`, `z_i` the score,
 /// standardized by mean and deviation of the fitting samples if asked; the intercept `b` is
-/// not penalized. Damped Newton steps until one moves no fitted logit by more than 1e-10.
+/// not penalized. Damped Newton steps until one moves no fitted logit by more than
+/// 1e-10 of the largest.
 ///
 /// # Source
 /// Feinman, Curtin, Shintre and Gardner, "Detecting adversarial samples from artifacts",
@@ -112,21 +114,34 @@ impl LogisticRegression {
     /// do not settle.
     pub fn fit_numbers(&self, samples: &[Sample]) -> Result<FittedLogisticRegression, DetectError> {
         check_samples(samples)?;
-        let (mean, deviation) = if self.params.standardize {
-            moments(samples)
-        } else {
-            (0.0, 1.0)
-        };
+        // Always solved on the standardized score, which keeps the system well conditioned;
+        // a weight w on the score itself is w · deviation there, and penalized accordingly.
+        let (mean, deviation) = moments(samples);
         let points: Vec<(f64, bool)> = samples
             .iter()
             .map(|sample| ((sample.score - mean) / deviation, sample.adversarial))
             .collect();
-        let [weight, intercept] = minimize(&points, self.params.c)?;
-        Ok(FittedLogisticRegression {
-            mean,
-            deviation,
-            weight,
-            intercept,
+        let unit = if self.params.standardize {
+            1.0
+        } else {
+            deviation
+        };
+        let penalty = 1.0 / (self.params.c * unit * unit);
+        let [weight, intercept] = minimize(&points, penalty)?;
+        Ok(if self.params.standardize {
+            FittedLogisticRegression {
+                mean,
+                deviation,
+                weight,
+                intercept,
+            }
+        } else {
+            FittedLogisticRegression {
+                mean: 0.0,
+                deviation: 1.0,
+                weight: weight / deviation,
+                intercept: intercept - weight / deviation * mean,
+            }
         })
     }
 }
@@ -196,23 +211,26 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 
-fn objective(points: &[(f64, bool)], c: f64, [weight, intercept]: [f64; 2]) -> f64 {
+/// The objective divided by `c`, `penalty` being that of the weight.
+fn objective(points: &[(f64, bool)], penalty: f64, [weight, intercept]: [f64; 2]) -> f64 {
     let loss = |&(z, adversarial): &(f64, bool)| {
         let logit = weight * z + intercept;
         softplus(if adversarial { -logit } else { logit })
     };
-    0.5 * weight * weight + c * points.iter().map(loss).sum::<f64>()
+    0.5 * penalty * weight * weight + points.iter().map(loss).sum::<f64>()
 }
 
 /// The step of Newton's method at `[weight, intercept]`.
-fn newton_step(points: &[(f64, bool)], c: f64, [weight, intercept]: [f64; 2]) -> [f64; 2] {
-    let (mut g_w, mut g_b) = (weight / c, 0.0);
-    let (mut h_ww, mut h_wb, mut h_bb) = (1.0 / c, 0.0, 0.0);
+fn newton_step(points: &[(f64, bool)], penalty: f64, [weight, intercept]: [f64; 2]) -> [f64; 2] {
+    let (mut g_w, mut g_b) = (penalty * weight, 0.0);
+    let (mut h_ww, mut h_wb, mut h_bb) = (penalty, 0.0, 0.0);
     for &(z, adversarial) in points {
-        let p = sigmoid(weight * z + intercept);
-        let residual = p - f64::from(adversarial);
-        // Bounded below so that points far on the right side leave the system solvable.
-        let curvature = (p * (1.0 - p)).max(1e-12);
+        let logit = weight * z + intercept;
+        let (p, q) = (sigmoid(logit), sigmoid(-logit));
+        let residual = if adversarial { -q } else { p };
+        // p · q keeps the curvature of points far on the right side, which p · (1 - p) rounds
+        // to 0.
+        let curvature = p * q;
         g_w += residual * z;
         g_b += residual;
         h_ww += curvature * z * z;
@@ -226,14 +244,15 @@ fn newton_step(points: &[(f64, bool)], c: f64, [weight, intercept]: [f64; 2]) ->
     ]
 }
 
-fn minimize(points: &[(f64, bool)], c: f64) -> Result<[f64; 2], DetectError> {
+fn minimize(points: &[(f64, bool)], penalty: f64) -> Result<[f64; 2], DetectError> {
     let largest = points.iter().fold(0.0f64, |max, (z, _)| max.max(z.abs()));
     let mut at = [0.0; 2];
-    let mut value = objective(points, c, at);
+    let mut value = objective(points, penalty, at);
     let mut moved = f64::INFINITY;
     for _ in 0..MAX_STEPS {
-        let step = newton_step(points, c, at);
-        moved = step[0].abs() * largest + step[1].abs();
+        let step = newton_step(points, penalty, at);
+        let size = 1.0 + at[0].abs() * largest + at[1].abs();
+        moved = (step[0].abs() * largest + step[1].abs()) / size;
         if moved <= TOLERANCE {
             return Ok([at[0] + step[0], at[1] + step[1]]);
         }
@@ -241,7 +260,7 @@ fn minimize(points: &[(f64, bool)], c: f64) -> Result<[f64; 2], DetectError> {
         let mut scale = 1.0;
         loop {
             let next = [at[0] + scale * step[0], at[1] + scale * step[1]];
-            let next_value = objective(points, c, next);
+            let next_value = objective(points, penalty, next);
             if next_value <= value + value * ROUNDING || scale < 1e-8 {
                 (at, value) = (next, next_value);
                 break;
@@ -347,5 +366,31 @@ mod tests {
         assert!(LogisticRegression::new(params).is_err());
         let flat = serde_json::json!({"mean": 0, "deviation": 0, "weight": 1, "intercept": 0});
         assert!((ENTRY.load)(flat).is_err());
+    }
+
+    /// Log-normal scores, from far below 1 to far above, overlapping to far apart, few to many.
+    #[test]
+    fn scores_of_every_scale_converge() {
+        for case in 0..300u64 {
+            let mut rng = crate::rng::Rng::new(0, "test", case);
+            let scale = [1e-9, 1e-3, 1.0, 1e6][case as usize % 4];
+            let shift = [0.0, 1.0, 8.0][case as usize % 3];
+            let n = 2 + rng.below(150) as u64;
+            let samples: Vec<Sample> = (0..n)
+                .map(|source| Sample {
+                    source,
+                    score: scale * libm::exp(2.0 * rng.normal() + shift * (source % 2) as f64),
+                    adversarial: source % 2 == 1,
+                })
+                .collect();
+            for standardize in [false, true] {
+                let params = LogisticRegressionParams {
+                    standardize,
+                    ..LogisticRegressionParams::default()
+                };
+                let fitted = LogisticRegression { params }.fit_numbers(&samples);
+                assert!(fitted.is_ok(), "case {case}: {fitted:?}");
+            }
+        }
     }
 }
