@@ -1,6 +1,6 @@
 //! Closeness of the two likeliest classes.
 
-use super::{Accumulator, Measure};
+use super::{Accumulator, Measure, at_least_zero, two_largest};
 
 /// Margin, turned round so that higher is more uncertain: how close the two likeliest
 /// classes of the mean over passes are.
@@ -16,8 +16,8 @@ pub(super) const MEASURE: Measure = Measure {
 };
 
 fn closeness(seen: &Accumulator) -> f64 {
-    let [first, second] = super::two_largest(seen.mean());
-    super::accumulator::at_least_zero(1.0 - (first - second))
+    let [first, second] = two_largest(seen.mean());
+    at_least_zero(1.0 - (first - second))
 }
 
 #[cfg(test)]

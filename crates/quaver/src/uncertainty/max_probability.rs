@@ -1,6 +1,6 @@
 //! Doubt in the likeliest class.
 
-use super::{Accumulator, Measure};
+use super::{Accumulator, Measure, at_least_zero, two_largest};
 
 /// Maximum probability, turned round so that higher is more uncertain: what the mean over
 /// passes leaves to all but the likeliest class.
@@ -16,8 +16,8 @@ pub(super) const MEASURE: Measure = Measure {
 };
 
 fn doubt(seen: &Accumulator) -> f64 {
-    let [first, _] = super::two_largest(seen.mean());
-    super::accumulator::at_least_zero(1.0 - first)
+    let [first, _] = two_largest(seen.mean());
+    at_least_zero(1.0 - first)
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ mod variance;
 mod variation_ratio;
 
 pub use accumulator::Accumulator;
+use accumulator::{at_least_zero, entropy};
 pub use monte_carlo::{McOutputs, UNDECIDED, monte_carlo};
+
+use crate::spec::{SpecError, find_name};
 
 /// All measures, the paper's first.
 pub const MEASURES: &[Measure] = &[
@@ -54,26 +57,13 @@ impl Measure {
     }
 }
 
-/// There is no measure of that name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no uncertainty measure named {got:?}; there are {allowed}")]
-pub struct UnknownMeasure {
-    /// What was asked for.
-    pub got: String,
-    /// What there is.
-    pub allowed: String,
-}
-
 /// The measure named `id`.
 ///
 /// # Errors
-/// [`UnknownMeasure`] listing all.
-pub fn measure(id: &str) -> Result<Measure, UnknownMeasure> {
-    let found = MEASURES.iter().find(|measure| measure.id == id).copied();
-    found.ok_or_else(|| UnknownMeasure {
-        got: id.to_owned(),
-        allowed: MEASURES.iter().map(|m| m.id).collect::<Vec<_>>().join(", "),
-    })
+/// [`SpecError::UnknownName`] listing all.
+pub fn measure(id: &str) -> Result<Measure, SpecError> {
+    let ids: Vec<&str> = MEASURES.iter().map(|measure| measure.id).collect();
+    Ok(MEASURES[find_name("uncertainty measure", id, &ids)?])
 }
 
 /// The two largest values, largest first; not numbers where one is not.

@@ -1,7 +1,6 @@
 //! What the output tells about the randomness.
 
-use super::accumulator::{at_least_zero, entropy};
-use super::{Accumulator, Measure};
+use super::{Accumulator, Measure, at_least_zero, entropy};
 
 /// Mutual information of output and randomness (BALD): how much the passes disagree
 /// beyond the doubt inside each.

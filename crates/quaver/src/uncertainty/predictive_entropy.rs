@@ -1,7 +1,6 @@
 //! Entropy of the mean output.
 
-use super::accumulator::entropy;
-use super::{Accumulator, Measure};
+use super::{Measure, entropy};
 
 /// Predictive entropy: how undecided the mean over passes is.
 ///
@@ -17,6 +16,7 @@ pub(super) const MEASURE: Measure = Measure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Accumulator;
     use super::*;
 
     #[test]
