@@ -1,5 +1,6 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
+pub mod attack;
 pub mod binomial;
 pub mod classifier;
 pub mod decision;
