@@ -1,6 +1,7 @@
 //! Gradient steps in a ball: what FGSM, BIM and PGD are made of.
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::spec::{SpecError, check_range};
 use crate::threat::{Budget, Goal, Norm, PixelRange};
@@ -40,19 +41,76 @@ pub fn check_ball(eps: f64, norm: Norm) -> Result<(), SpecError> {
     })
 }
 
-/// Checks the step size and the number of steps.
+/// Parameters of an attack that takes many steps in a ball.
 ///
-/// # Errors
-/// [`SpecError::OutOfRange`] naming the parameter.
-pub fn check_steps(step_size: f64, n_steps: u32) -> Result<(), SpecError> {
-    let smallest = f64::from(f32::MIN_POSITIVE);
-    check_range(
-        "step_size",
-        step_size,
-        smallest..=MAX_LENGTH,
-        "above 0 to 1000",
-    )?;
-    check_range("n_steps", n_steps, 1..=MAX_STEPS, "1 to 100000")
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | `eps` | 0.3 | 0 to 1000 | radius of the ball, in pixel units |
+/// | `step_size` | 0.01 | above 0 to 1000 | length of a step, in pixel units |
+/// | `n_steps` | 40 | 1 to 100000 | number of steps |
+/// | `norm` | linf | linf, l2 | how lengths are measured |
+/// | `loss` | cross-entropy | any [`Objective`] | what is pushed up |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IteratedParams {
+    /// Radius of the ball, in pixel units; 0 to 1000.
+    pub eps: f64,
+    /// Length of a step, in pixel units; above 0 to 1000.
+    pub step_size: f64,
+    /// Number of steps; 1 to 100000.
+    pub n_steps: u32,
+    /// How lengths are measured; linf or l2.
+    pub norm: Norm,
+    /// What is pushed up.
+    pub loss: Objective,
+}
+
+impl Default for IteratedParams {
+    fn default() -> Self {
+        Self {
+            eps: 0.3,
+            step_size: 0.01,
+            n_steps: 40,
+            norm: Norm::Linf,
+            loss: Objective::CrossEntropy,
+        }
+    }
+}
+
+impl IteratedParams {
+    /// Checks all of them.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the parameter.
+    pub fn check(&self) -> Result<(), SpecError> {
+        check_ball(self.eps, self.norm)?;
+        let smallest = f64::from(f32::MIN_POSITIVE);
+        let sizes = smallest..=MAX_LENGTH;
+        check_range("step_size", self.step_size, sizes, "above 0 to 1000")?;
+        check_range("n_steps", self.n_steps, 1..=MAX_STEPS, "1 to 100000")
+    }
+
+    /// The ball.
+    #[must_use]
+    pub const fn budget(&self) -> Budget {
+        Budget {
+            norm: self.norm,
+            eps: self.eps as f32,
+        }
+    }
+
+    /// The steps under a dialect: ours keeps the best iterate, the others the last.
+    #[must_use]
+    pub fn ascent(&self, dialect: Dialect) -> Ascent {
+        Ascent {
+            objective: self.loss,
+            budget: self.budget(),
+            step_size: self.step_size as f32,
+            n_steps: self.n_steps,
+            direction: Direction::steepest(self.norm),
+            keep_best: dialect == Dialect::Corrected,
+        }
+    }
 }
 
 /// What turns a gradient into a step of length 1.

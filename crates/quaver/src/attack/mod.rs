@@ -3,7 +3,7 @@
 //! An attack is a file here and a line in [`REGISTRY`]; it is built from a spec string and run
 //! by [`run::run`], the only caller of [`Attack::perturb`]. What attacks share lies below them:
 //! [`objective`] (what is pushed up), [`noise`] and [`oracle`] (how the classifier is asked),
-//! [`active`] (images not yet finished), [`ascent`] (gradient steps).
+//! [`active`] (images not yet finished), [`ascent`] (gradient steps), [`pairs`] (best pixel pair).
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,17 +20,24 @@ pub mod ascent;
 pub mod noise;
 pub mod objective;
 pub mod oracle;
+pub mod pairs;
 pub mod record;
 pub mod run;
 
+mod bim;
 mod fgsm;
+mod jsma;
+mod pgd;
 
+pub use bim::Bim;
 pub use fgsm::{Fgsm, FgsmParams};
+pub use jsma::{Jacobian, Jsma, JsmaParams};
 use objective::Aim;
 use oracle::Oracle;
+pub use pgd::Pgd;
 
 /// All attacks.
-pub const REGISTRY: &[&Entry] = &[&fgsm::ENTRY];
+pub const REGISTRY: &[&Entry] = &[&fgsm::ENTRY, &bim::ENTRY, &pgd::ENTRY, &jsma::ENTRY];
 
 /// What an attack must know of a classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +190,7 @@ pub struct Case<'a> {
     pub ids: &'a [u64],
     /// What is aimed at, `(n)`.
     pub aims: &'a [Aim],
-    /// Pixels to begin from instead of a random start, in budget and range.
+    /// Pixels to begin from instead of a random start, in range.
     pub start: Option<&'a [f32]>,
     /// What all images share.
     pub setting: Setting,

@@ -21,7 +21,7 @@ fn specs() -> Vec<String> {
             let eps = if *norm == Norm::L2 { 0.8 } else { 0.2 };
             let norm = format!("{norm:?}").to_lowercase();
             specs.push(match entry.id {
-                "jsma" => "jsma(gamma=0.3)".to_owned(),
+                "jsma" => "jsma(gamma=0.5)".to_owned(),
                 "fgsm" => format!("fgsm(eps={eps},norm={norm})"),
                 id => format!("{id}(eps={eps},n_steps=7,norm={norm},step_size=0.06)"),
             });

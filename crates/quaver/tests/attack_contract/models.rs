@@ -17,9 +17,16 @@ pub(crate) struct Small {
     pub(crate) broken: Option<(u64, f32)>,
 }
 
+/// Normal weights; rows sum to zero, so that no class wins by the brightness of the image.
 fn random(rows: usize, columns: usize, name: &str, scale: f64) -> Array2<f32> {
     let mut rng = Rng::new(7, name, 0);
-    Array2::from_shape_simple_fn((rows, columns), || (scale * rng.normal()) as f32)
+    let mut weights =
+        Array2::from_shape_simple_fn((rows, columns), || (scale * rng.normal()) as f32);
+    for mut row in weights.outer_iter_mut() {
+        let mean = row.sum() / columns as f32;
+        row.mapv_inplace(|w| w - mean);
+    }
+    weights
 }
 
 impl Small {
