@@ -26,72 +26,46 @@ pub fn top_two(t: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
 
 /// The allowed pair with the highest positive score, in ascending order.
 ///
-/// Takes O(N²) time at worst and O(N) memory. Rows whose bound, with the largest values that
-/// come after them, cannot reach the best pair of the most promising row are skipped.
+/// A pixel is in no best pair if two others are at least as good in t and in p: one of them
+/// could take its place. The few that remain are tried pair by pair: O(N log N) time as a rule,
+/// O(N²) at worst, O(N) memory.
 #[must_use]
 pub fn best_pair(t: &[f32], p: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
-    let rows: Vec<Row> = (0..t.len())
-        .filter(|i| allowed[*i])
-        .map(|index| Row {
-            index,
-            t: f64::from(t[index]),
-            p: f64::from(p[index]),
-        })
-        .collect();
-    let bounds = bounds(&rows);
-    let promising = (0..rows.len()).max_by(|a, b| bounds[*a].total_cmp(&bounds[*b]))?;
-    let floor = rows
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| *i != promising)
-        .map(|(_, other)| rows[promising].score(other))
-        .fold(0.0, f64::max);
+    let candidates = candidates(t, p, allowed);
     let mut best: Option<(f64, usize, usize)> = None;
-    for (i, row) in rows.iter().enumerate() {
-        // A row that only equals the best pair so far would come too late.
-        let hopeless = best.map_or(bounds[i] < floor, |(score, ..)| bounds[i] <= score);
-        if hopeless || bounds[i] <= 0.0 {
-            continue;
-        }
-        for (j, other) in rows.iter().enumerate().skip(i + 1) {
-            let score = row.score(other);
-            let wins = best.map_or(score > 0.0 && score >= floor, |(top, ..)| score > top);
-            if wins {
-                best = Some((score, i, j));
+    for (place, i) in candidates.iter().enumerate() {
+        for j in &candidates[place + 1..] {
+            let a = f64::from(t[*i]) + f64::from(t[*j]);
+            let b = f64::from(p[*i]) + f64::from(p[*j]);
+            let admissible = a > 0.0 && b > 0.0;
+            if admissible && a * b > best.map_or(0.0, |(score, ..)| score) {
+                best = Some((a * b, *i, *j));
             }
         }
     }
-    best.map(|(_, i, j)| (rows[i].index, rows[j].index))
+    best.map(|(_, i, j)| (i, j))
 }
 
-struct Row {
-    index: usize,
-    t: f64,
-    p: f64,
-}
-
-impl Row {
-    /// 0 if the pair is not admissible.
-    fn score(&self, other: &Self) -> f64 {
-        product(self.t + other.t, self.p + other.p)
-    }
-}
-
-fn product(t: f64, p: f64) -> f64 {
-    if t > 0.0 && p > 0.0 { t * p } else { 0.0 }
-}
-
-/// For each row a number that no score with a later row exceeds. Sums and products round
-/// monotonically, so this holds for the rounded scores too.
-fn bounds(rows: &[Row]) -> Vec<f64> {
-    let mut bounds = vec![0.0; rows.len()];
-    let (mut t, mut p) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
-    for (bound, row) in bounds.iter_mut().zip(rows).rev() {
-        *bound = product(row.t + t, row.p + p);
-        t = t.max(row.t);
-        p = p.max(row.p);
-    }
-    bounds
+/// Allowed indices that fewer than two others beat, in ascending order. Of equal ones the
+/// lower index beats the higher.
+fn candidates(t: &[f32], p: &[f32], allowed: &[bool]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..t.len()).filter(|i| allowed[*i]).collect();
+    // Stable, so that equal pixels stay in ascending order; adding zero makes -0 equal to 0.
+    let descending = |a: f32, b: f32| (b + 0.0).total_cmp(&(a + 0.0));
+    order.sort_by(|i, j| descending(t[*i], t[*j]).then(descending(p[*i], p[*j])));
+    let (mut first, mut second) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+    order.retain(|i| {
+        let kept = p[*i] > second;
+        if p[*i] > first {
+            second = first;
+            first = p[*i];
+        } else if kept {
+            second = p[*i];
+        }
+        kept
+    });
+    order.sort_unstable();
+    order
 }
 
 #[cfg(test)]
@@ -126,6 +100,11 @@ mod tests {
         assert_eq!(
             best_pair(&[1.0, 1.0, -1.0, -3.0], &[-1.0, -1.0, 0.0, 5.0], &all),
             None
+        );
+        // Negative zeros are zeros: the first two of equals.
+        assert_eq!(
+            best_pair(&[-0.0, 0.0, 0.0, 1.0], &[1.0; 4], &all),
+            Some((0, 3))
         );
         assert_eq!(top_two(&[1.0, 3.0, 3.0, 3.0], &all), Some((1, 2)));
         assert_eq!(top_two(&[1.0, 3.0, 2.0, 2.0], &all), Some((1, 2)));
