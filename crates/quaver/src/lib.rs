@@ -1,6 +1,7 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
 pub mod atomic_file;
+pub mod attack;
 pub mod binomial;
 pub mod classifier;
 pub mod data;
