@@ -20,7 +20,9 @@ pub use measured::{
     AcrossSeeds, AttackOutcome, CheckResult, CheckStatus, Detection, DetectorScore, HonestCell,
     HonestMoments, InputMoments, InputResults, SeedResults, Training,
 };
-pub use number::{Estimate, Moments, Rate, Spread};
+pub use number::{Moments, Spread};
+
+pub use crate::evaluate::interval::{Estimate, Rate};
 
 /// Version of the layout of [`Results`]; a file with another one is refused.
 pub const SCHEMA: u32 = 1;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{Estimate, Moments, Rate, Spread};
+use super::number::{Moments, Spread};
+use crate::evaluate::interval::{Estimate, Rate};
 
 /// One trained network: a topology under one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

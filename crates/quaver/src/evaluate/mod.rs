@@ -1,0 +1,3 @@
+//! What the numbers say and how sure they are: intervals, tests, detection, calibration.
+
+pub mod interval;
