@@ -4,4 +4,5 @@ pub mod classifier;
 pub mod evaluate;
 pub mod observe;
 pub mod paper;
+pub mod report;
 pub mod rng;

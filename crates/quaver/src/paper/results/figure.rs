@@ -82,6 +82,24 @@ pub struct ExampleImage {
     pub predicted: String,
     /// Uncertainty (eq. 12), where measured.
     pub uncertainty: Option<f64>,
-    /// `height · width · channels` values, channels last, rows from top to bottom.
+    /// `height · width · channels` values, channels last, rows from top to bottom;
+    /// base64 in JSON.
+    #[serde(with = "base64_bytes")]
     pub pixels: Vec<u8>,
+}
+
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD
+            .decode(String::deserialize(from)?)
+            .map_err(D::Error::custom)
+    }
 }
