@@ -15,7 +15,7 @@ use super::RenderError;
 use super::outline;
 use super::scene::uncertainty;
 use super::svg::{self, escape};
-use super::table::{Table, View, tables};
+use super::table::{Table, shown};
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -24,7 +24,7 @@ const STYLE: &str = include_str!("html/style.css");
 /// # Errors
 /// [`RenderError::Picture`] when an example image does not have the size it declares.
 pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
-    let tables = tables(results, View::first(results));
+    let tables = shown(results);
     let (main, more): (Vec<&Table>, Vec<&Table>) = tables.iter().partition(|table| table.main);
     let mut page = head(results);
     page.push_str(&summary::section(results, &tables));

@@ -6,7 +6,7 @@ use crate::paper::results::Results;
 
 use super::RenderError;
 use super::outline;
-use super::table::{Column, Table, View, tables};
+use super::table::{Column, Table, shown};
 use super::value::{MISSING, Value};
 
 /// Columns of numbers that fit beside each other on the page.
@@ -33,7 +33,7 @@ pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
     }
     out.push_str("\n\n");
     claims(&mut out, results);
-    for table in tables(results, View::first(results)) {
+    for table in shown(results) {
         out.push_str(&table_text(&table));
     }
     out.push_str("\\end{document}\n");
@@ -44,10 +44,9 @@ fn claims(out: &mut String, results: &Results) {
     if results.claims.is_empty() {
         return;
     }
-    out.push_str("\\begin{table}[htbp]\n\\centering\\small\n");
     let _ = writeln!(
         out,
-        "\\caption{{The paper's claims. {}.}}",
+        "\\noindent The paper's claims: {}.\n\n\\medskip\\noindent",
         escape(&outline::verdicts(results))
     );
     out.push_str(
@@ -62,7 +61,7 @@ fn claims(out: &mut String, results: &Results) {
             claim.verdict.as_str()
         );
     }
-    out.push_str("\\bottomrule\n\\end{tabular}\n\\end{table}\n\n");
+    out.push_str("\\bottomrule\n\\end{tabular}\n\n");
 }
 
 /// One `table` environment; wide tables are continued in further ones.
@@ -72,6 +71,10 @@ pub fn table_text(table: &Table) -> String {
     for (part, columns) in columns.chunks(COLUMNS_A_TABLE).enumerate() {
         let continued = if part == 0 { "" } else { " (continued)" };
         out.push_str("\\begin{table}[htbp]\n\\centering\\small\n");
+        // The paper's tables keep their numbers, whatever stands before them.
+        if let (0, Some(number)) = (part, table.number) {
+            let _ = writeln!(out, "\\setcounter{{table}}{{{}}}", number.saturating_sub(1));
+        }
         let note = if part == 0 {
             escape(&table.note)
         } else {

@@ -6,7 +6,7 @@ use crate::paper::results::{CheckStatus, Claim, Results};
 
 use super::RenderError;
 use super::outline;
-use super::table::{Table, View, tables};
+use super::table::{Table, shown};
 use super::value::{Value, fixed};
 
 /// The document.
@@ -26,7 +26,7 @@ pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
         let _ = write!(out, "\n> {}\n", escape(warning));
     }
     claims(&mut out, results);
-    for table in tables(results, View::first(results)) {
+    for table in shown(results) {
         out.push_str(&table_text(&table));
     }
     checks(&mut out, results);
@@ -98,7 +98,11 @@ fn why(claim: &Claim) -> String {
 
 /// One table with its heading.
 pub fn table_text(table: &Table) -> String {
-    let mut out = format!("\n## {}\n\n{}\n", escape(&table.title), escape(&table.note));
+    let mut out = format!(
+        "\n## {}\n\n{}\n",
+        escape(&table.heading()),
+        escape(&table.note)
+    );
     let titles: Vec<_> = table
         .columns
         .iter()

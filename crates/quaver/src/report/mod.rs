@@ -109,3 +109,33 @@ pub fn render_all(results: &Results) -> Result<BTreeMap<&'static str, Vec<u8>>, 
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn formats_have_unique_ids_and_files_in_order() {
+        let ids: BTreeSet<_> = FORMATS.iter().map(|format| format.id).collect();
+        assert_eq!(ids.len(), FORMATS.len());
+        assert!(FORMATS.is_sorted_by(|a, b| a.file_name < b.file_name));
+    }
+
+    #[test]
+    fn every_format_makes_its_file_and_the_same_bytes_again() {
+        let files = render_all(&fixture::two_seeds()).unwrap();
+        assert_eq!(files.len(), FORMATS.len());
+        assert_eq!(files, render_all(&fixture::two_seeds()).unwrap());
+    }
+
+    #[test]
+    fn without_a_figure_its_files_are_missing_and_the_others_there() {
+        let results = Results {
+            figure: None,
+            ..fixture::results()
+        };
+        assert_eq!(render_all(&results).unwrap().len(), FORMATS.len() - 2);
+    }
+}

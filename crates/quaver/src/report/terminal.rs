@@ -6,26 +6,35 @@ use crate::paper::results::{CheckStatus, Results};
 
 use super::RenderError;
 use super::outline;
-use super::table::{Row, Table, View, tables};
+use super::table::{Row, Table, shown};
 
 /// The longest line.
 pub const WIDTH: usize = 110;
 
 const GAP: &str = "  ";
 
-/// Everything: [`summary`], the tables, and what the honesty checks found.
+/// Everything: [`summary`], all tables, and what the honesty checks found.
 ///
 /// # Errors
 /// None.
 pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
+    Ok(Some(text(results, |_| true).into_bytes()))
+}
+
+/// What to print at the end of a run: as [`render`], with the main tables only.
+pub fn brief(results: &Results) -> String {
+    text(results, |table| table.main)
+}
+
+fn text(results: &Results, wanted: fn(&Table) -> bool) -> String {
     let mut out = summary(results);
-    for table in tables(results, View::first(results)) {
+    for table in shown(results).iter().filter(|table| wanted(table)) {
         out.push('\n');
-        out.push_str(&table_text(&table));
+        out.push_str(&table_text(table));
     }
     out.push('\n');
     out.push_str(&checks(results));
-    Ok(Some(out.into_bytes()))
+    out
 }
 
 /// What is looked at, the verdicts on the claims, the warnings.
@@ -83,7 +92,7 @@ pub fn checks(results: &Results) -> String {
 
 /// One table; columns that do not fit follow below, with the names again.
 pub fn table_text(table: &Table) -> String {
-    let mut out = wrap(&table.title, "", "") + &wrap(&table.note, "", "");
+    let mut out = wrap(&table.heading(), "", "") + &wrap(&table.note, "", "");
     let names: Vec<String> = table
         .sections
         .iter()
@@ -235,6 +244,14 @@ mod tests {
 
     fn text(results: &Results) -> String {
         String::from_utf8(render(results).unwrap().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_brief_text_holds_the_papers_tables_and_is_shorter() {
+        let results = fixture::results();
+        let brief = brief(&results);
+        assert!((1..=4).all(|number| brief.contains(&format!("Table {number}. "))));
+        assert!(brief.len() < text(&results).len());
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub enum Unit {
     Percent,
     /// A share of 1, written with three decimals.
     Share,
-    /// Written as `9.3e-4`.
+    /// Written as `9.62e-4`.
     Scientific,
     /// Written with two decimals.
     Decimal,
@@ -27,7 +27,7 @@ impl Unit {
             Self::Percent => fixed(value * 100.0, 1),
             Self::Share => fixed(value, 3),
             Self::Scientific if value == 0.0 => "0".into(),
-            Self::Scientific if value.is_finite() => format!("{value:.1e}"),
+            Self::Scientific if value.is_finite() => format!("{value:.2e}"),
             Self::Scientific => MISSING.into(),
             Self::Decimal => fixed(value, 2),
             Self::Count => fixed(value, 0),
@@ -187,7 +187,7 @@ mod tests {
     fn numbers_are_written_in_their_unit() {
         assert_eq!(Unit::Percent.text(0.9876), "98.8");
         assert_eq!(Unit::Share.text(0.91249), "0.912");
-        assert_eq!(Unit::Scientific.text(9.62e-4), "9.6e-4");
+        assert_eq!(Unit::Scientific.text(9.62e-4), "9.62e-4");
         assert_eq!(Unit::Scientific.text(0.0), "0");
         assert_eq!(Unit::Count.text(500.0), "500");
         assert_eq!(fixed(-0.004, 2), "0.00");

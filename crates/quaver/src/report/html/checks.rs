@@ -13,17 +13,11 @@ pub(super) fn section(results: &Results) -> String {
     if columns.is_empty() {
         return String::new();
     }
-    let counts = outline::check_counts(results).map(|(status, n)| {
-        format!(
-            "<span class=\"pill {}\">{n} {}</span>",
-            class(status),
-            outline::status(status)
-        )
-    });
+    let counts = pills(results).unwrap_or_default();
     let mut out = format!(
         "<section id=\"checks\">\n<h2>Honesty checks</h2>\n<p class=\"note\">Ways in which an evaluation \
          like this one fools itself, looked for in every network.</p>\n<p>{}</p>\n",
-        counts.join(" ")
+        counts
     );
     matrix(&mut out, results, &columns);
     for (id, title) in &columns {
@@ -31,6 +25,21 @@ pub(super) fn section(results: &Results) -> String {
     }
     out.push_str("</section>\n");
     out
+}
+
+/// How many checks came out how; `None` where none was made.
+pub(super) fn pills(results: &Results) -> Option<String> {
+    let counts = outline::check_counts(results);
+    let pill = |&(status, n): &(CheckStatus, usize)| {
+        format!(
+            "<span class=\"pill {}\">{n} {}</span>",
+            class(status),
+            outline::status(status)
+        )
+    };
+    let made = counts.iter().filter(|(_, n)| *n > 0);
+    let pills: Vec<_> = made.map(pill).collect();
+    (!pills.is_empty()).then(|| pills.join(" "))
 }
 
 /// (id, title) of every check that any network has, in the order of their numbers.

@@ -14,7 +14,7 @@ pub(super) fn section(tables: &[&Table]) -> String {
             out,
             "<h2 id=\"{}\">{}</h2>\n<p class=\"note\">{}</p>\n",
             table.id,
-            escape(&table.title),
+            escape(&table.heading()),
             escape(&table.note)
         );
         body(&mut out, table);
@@ -34,7 +34,7 @@ pub(super) fn more(tables: &[&Table]) -> String {
             out,
             "<details id=\"{}\">\n<summary>{}</summary>\n<p class=\"note\">{}</p>\n",
             table.id,
-            escape(&table.title),
+            escape(&table.heading()),
             escape(&table.note)
         );
         body(&mut out, table);
@@ -48,11 +48,18 @@ fn body(out: &mut String, table: &Table) {
     let _ = write!(
         out,
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n<thead><tr><th>Network</th>",
-        escape(&table.title)
+        escape(&table.heading())
     );
-    for column in &table.columns {
+    let paper: Vec<bool> = (0..table.columns.len())
+        .map(|index| table.has_paper(index))
+        .collect();
+    for (column, &paper) in table.columns.iter().zip(&paper) {
         let _ = write!(out, "<th>{}</th>", escape(&column.title));
+        if paper {
+            out.push_str("<th class=\"paper\">Paper</th>");
+        }
     }
+    let width = paper.len() + paper.iter().filter(|&&paper| paper).count();
     out.push_str("</tr></thead>\n");
     for section in &table.sections {
         out.push_str("<tbody>\n");
@@ -61,18 +68,18 @@ fn body(out: &mut String, table: &Table) {
                 out,
                 "<tr class=\"part\"><th scope=\"rowgroup\">{}</th><td colspan=\"{}\"></td></tr>",
                 escape(&section.title),
-                table.columns.len()
+                width
             );
         }
         for row in &section.rows {
-            line(out, row);
+            line(out, row, &paper);
         }
         out.push_str("</tbody>\n");
     }
     out.push_str("</table>\n</div>\n");
 }
 
-fn line(out: &mut String, row: &Row) {
+fn line(out: &mut String, row: &Row, paper: &[bool]) {
     let class = if row.topology.control {
         " class=\"control\""
     } else {
@@ -84,8 +91,12 @@ fn line(out: &mut String, row: &Row) {
         escape(&row.topology.title),
         row.topology.dropout
     );
-    for cell in &row.cells {
+    for (cell, &paper) in row.cells.iter().zip(paper) {
         out.push_str(&number(cell));
+        if paper {
+            let text = cell.paper_text().unwrap_or_default();
+            let _ = write!(out, "<td class=\"paper\">{text}</td>");
+        }
     }
     out.push_str("</tr>\n");
 }
@@ -95,9 +106,6 @@ fn number(value: &Value) -> String {
         .n
         .map_or_else(String::new, |n| format!(" title=\"n = {n}\""));
     let mut text = format!("<td{title}><b>{}</b>", value.main());
-    if let Some(paper) = value.paper_text() {
-        let _ = write!(text, " <i title=\"the paper's value\">{paper}</i>");
-    }
     if let Some(doubt) = value.doubt_text("–", "± ") {
         let _ = write!(text, "<small>{doubt}</small>");
     }

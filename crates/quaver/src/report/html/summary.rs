@@ -8,7 +8,7 @@ use super::super::outline;
 use super::super::scene::{AccuracyPanel, accuracy};
 use super::super::svg::{self, escape};
 use super::super::table::{Section, Table};
-use super::{banner, sign};
+use super::{banner, checks, sign};
 
 pub(super) fn section(results: &Results, tables: &[Table]) -> String {
     let mut out = format!(
@@ -18,6 +18,12 @@ pub(super) fn section(results: &Results, tables: &[Table]) -> String {
         banner(results)
     );
     verdicts(&mut out, results);
+    if let Some(pills) = checks::pills(results) {
+        let _ = writeln!(
+            out,
+            "<p><a href=\"#checks\">Honesty checks</a>: {pills}</p>"
+        );
+    }
     for warning in &results.warnings {
         let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(warning));
     }

@@ -76,10 +76,10 @@ fn a_quick_run_is_said_loudly_and_only_then() {
 
 #[test]
 fn a_missing_number_is_named() {
-    assert!(
-        page(&fixture::results())
-            .contains("<td><b>n/a</b> <i title=\"the paper's value\">38.2</i></td>")
-    );
+    let page = page(&fixture::results());
+    assert!(page.contains("<td><b>n/a</b></td><td class=\"paper\">38.2</td>"));
+    // A control has no published number.
+    assert!(page.contains("</td><td class=\"paper\"></td>"));
 }
 
 #[test]

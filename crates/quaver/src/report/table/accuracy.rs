@@ -40,29 +40,24 @@ fn published<'a>(row: &'a PublishedRow, input: &str) -> Option<&'a PublishedAccu
 }
 
 pub(super) fn clean_and_first(results: &Results, view: View) -> Table {
-    table(
-        "table-1",
-        "Table 1",
-        results,
-        view,
-        &pick::clean_and_first(results),
-    )
+    table("table-1", 1, results, view, &pick::clean_and_first(results))
 }
 
 pub(super) fn others(results: &Results, view: View) -> Table {
-    table("table-2", "Table 2", results, view, &pick::others(results))
+    table("table-2", 2, results, view, &pick::others(results))
 }
 
 fn table(
     id: &'static str,
-    name: &str,
+    number: u32,
     results: &Results,
     view: View,
     inputs: &[(String, String)],
 ) -> Table {
     Table {
         id,
-        title: format!("{name}. Accuracy on {} inputs", pick::titles(inputs)),
+        number: Some(number),
+        title: format!("Accuracy on {} inputs", pick::titles(inputs)),
         note: format!(
             "Accuracy in % {}; voted: {} passes. The paper's value stands beside.",
             view.reading(results),

@@ -49,6 +49,7 @@ const fn metric(
 pub(super) fn table(results: &Results, view: View) -> Table {
     Table {
         id: "attacks",
+        number: None,
         title: "What the attacks did".into(),
         note: format!(
             "Success: misclassified by the vote of fresh passes, in % of all images and of those \

@@ -77,14 +77,18 @@ pub(super) fn all(results: &Results, view: View) -> Table {
         |input| Value::moments(input.detector_honest, Unit::Percent),
         |input| Value::moments(input.auroc, Unit::Share),
     );
-    table(
+    let table = table(
         "detector",
         "all adversarial inputs",
         results,
         view,
         &metrics,
         |input| input.detection.as_ref()?.honest.as_ref(),
-    )
+    );
+    Table {
+        main: true,
+        ..table
+    }
 }
 
 pub(super) fn successful(results: &Results, view: View) -> Table {
@@ -109,6 +113,7 @@ fn table(
 ) -> Table {
     Table {
         id,
+        number: None,
         title: format!("Detector on new images, {which}"),
         note: format!(
             "Logistic regression on the variance, fitted on one part of the source images and \

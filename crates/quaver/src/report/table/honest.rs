@@ -28,6 +28,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
     };
     Table {
         id: "honest",
+        number: None,
         title: "Honest reading: accuracy against the stronger attack".into(),
         note: format!(
             "Voted accuracy in % {doubt}, attacks on the true labels. \"Noise off\" attacks the \

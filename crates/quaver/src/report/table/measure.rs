@@ -28,6 +28,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
     };
     Table {
         id: "measures",
+        number: None,
         title: "Other measures of uncertainty".into(),
         note: format!(
             "Mean over images (n = {}); higher is more uncertain.",

@@ -33,6 +33,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
     };
     Table {
         id: "networks",
+        number: None,
         title: "The networks on all test images".into(),
         note: format!("Accuracy in % {doubt}, without an attack."),
         main: false,

@@ -59,29 +59,24 @@ fn paper_detector(input: &InputResults) -> Option<crate::paper::results::Rate> {
 }
 
 pub(super) fn clean_and_first(results: &Results, view: View) -> Table {
-    table(
-        "table-3",
-        "Table 3",
-        results,
-        view,
-        &pick::clean_and_first(results),
-    )
+    table("table-3", 3, results, view, &pick::clean_and_first(results))
 }
 
 pub(super) fn others(results: &Results, view: View) -> Table {
-    table("table-4", "Table 4", results, view, &pick::others(results))
+    table("table-4", 4, results, view, &pick::others(results))
 }
 
 fn table(
     id: &'static str,
-    name: &str,
+    number: u32,
     results: &Results,
     view: View,
     inputs: &[(String, String)],
 ) -> Table {
     Table {
         id,
-        title: format!("{name}. Uncertainty on {} inputs", pick::titles(inputs)),
+        number: Some(number),
+        title: format!("Uncertainty on {} inputs", pick::titles(inputs)),
         note: format!(
             "Variance of the softmax output over {} passes, over images; detector accuracy in % {}. \
              What the paper prints as sigma is a variance and stands beside ours. The detector is \
