@@ -9,6 +9,8 @@ pub mod decision;
 pub mod detect;
 pub mod evaluate;
 pub mod observe;
+pub mod paper;
+pub mod report;
 pub mod rng;
 pub mod spec;
 pub mod threat;
