@@ -134,7 +134,10 @@ struct Scores {
 
 impl Scores {
     fn beyond(&self, limit: f64) -> usize {
-        self.values.iter().filter(|z| !(**z <= limit)).count()
+        self.values
+            .iter()
+            .filter(|z| !(0.0..=limit).contains(*z))
+            .count()
     }
 
     fn holds(&self) -> bool {
