@@ -8,6 +8,7 @@ pub mod data;
 pub mod decision;
 pub mod detect;
 pub mod evaluate;
+pub mod network;
 pub mod observe;
 pub mod paper;
 pub mod report;
