@@ -15,4 +15,5 @@ pub mod report;
 pub mod rng;
 pub mod spec;
 pub mod threat;
+pub mod training;
 pub mod uncertainty;
