@@ -2,7 +2,10 @@
 
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "`quaver data fetch` calls it once the commands are parsed")
+    expect(
+        dead_code,
+        reason = "`quaver data fetch` calls it once the commands are parsed"
+    )
 )]
 mod fetch;
 

@@ -1,0 +1,113 @@
+//! The tables.
+
+use std::fmt::Write as _;
+
+use super::super::svg::escape;
+use super::super::table::{Row, Table};
+use super::super::value::Value;
+
+/// The tables that everybody sees.
+pub(super) fn section(tables: &[&Table]) -> String {
+    let mut out = String::from("<section id=\"tables\">\n");
+    for table in tables {
+        let _ = write!(
+            out,
+            "<h2 id=\"{}\">{}</h2>\n<p class=\"note\">{}</p>\n",
+            table.id,
+            escape(&table.heading()),
+            escape(&table.note)
+        );
+        body(&mut out, table);
+    }
+    out.push_str("</section>\n");
+    out
+}
+
+/// The tables for those who look deeper, folded.
+pub(super) fn more(tables: &[&Table]) -> String {
+    if tables.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<section id=\"more\">\n<h2>More numbers</h2>\n");
+    for table in tables {
+        let _ = write!(
+            out,
+            "<details id=\"{}\">\n<summary>{}</summary>\n<p class=\"note\">{}</p>\n",
+            table.id,
+            escape(&table.heading()),
+            escape(&table.note)
+        );
+        body(&mut out, table);
+        out.push_str("</details>\n");
+    }
+    out.push_str("</section>\n");
+    out
+}
+
+fn body(out: &mut String, table: &Table) {
+    let _ = write!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n<thead><tr><th>Network</th>",
+        escape(&table.heading())
+    );
+    let paper: Vec<bool> = (0..table.columns.len())
+        .map(|index| table.has_paper(index))
+        .collect();
+    for (column, &paper) in table.columns.iter().zip(&paper) {
+        let _ = write!(out, "<th>{}</th>", escape(&column.title));
+        if paper {
+            out.push_str("<th class=\"paper\">Paper</th>");
+        }
+    }
+    let width = paper.len() + paper.iter().filter(|&&paper| paper).count();
+    out.push_str("</tr></thead>\n");
+    for section in &table.sections {
+        out.push_str("<tbody>\n");
+        if !section.title.is_empty() {
+            let _ = writeln!(
+                out,
+                "<tr class=\"part\"><th scope=\"rowgroup\">{}</th><td colspan=\"{}\"></td></tr>",
+                escape(&section.title),
+                width
+            );
+        }
+        for row in &section.rows {
+            line(out, row, &paper);
+        }
+        out.push_str("</tbody>\n");
+    }
+    out.push_str("</table>\n</div>\n");
+}
+
+fn line(out: &mut String, row: &Row, paper: &[bool]) {
+    let class = if row.topology.control {
+        " class=\"control\""
+    } else {
+        ""
+    };
+    let _ = write!(
+        out,
+        "<tr{class}><th scope=\"row\">{} <small>dropout {}</small></th>",
+        escape(&row.topology.title),
+        row.topology.dropout
+    );
+    for (cell, &paper) in row.cells.iter().zip(paper) {
+        out.push_str(&number(cell));
+        if paper {
+            let text = cell.paper_text().unwrap_or_default();
+            let _ = write!(out, "<td class=\"paper\">{text}</td>");
+        }
+    }
+    out.push_str("</tr>\n");
+}
+
+fn number(value: &Value) -> String {
+    let title = value
+        .n
+        .map_or_else(String::new, |n| format!(" title=\"n = {n}\""));
+    let mut text = format!("<td{title}><b>{}</b>", value.main());
+    if let Some(doubt) = value.doubt_text("–", "± ") {
+        let _ = write!(text, "<small>{doubt}</small>");
+    }
+    text + "</td>"
+}

@@ -1,0 +1,128 @@
+//! The honest detector: fitted on some source images, scored on others.
+
+use crate::paper::results::{DetectorScore, InputMoments, InputResults, Results};
+
+use super::super::value::{Unit, Value};
+use super::Table;
+use super::pick::{self, Metric, View};
+
+type Across = fn(&InputMoments) -> Value;
+
+fn metrics(accuracy: Across, auroc: Across) -> [Metric<DetectorScore>; 9] {
+    [
+        metric(
+            "accuracy",
+            "Accuracy",
+            Unit::Percent,
+            |s| Value::rate(s.accuracy),
+            accuracy,
+        ),
+        metric(
+            "auroc",
+            "AUROC",
+            Unit::Share,
+            |s| Value::estimate(s.auroc, Unit::Share),
+            auroc,
+        ),
+        kept("tpr_at_5", "Caught (5 %)", |s| Value::rate(s.tpr_at_5)),
+        kept("fpr_at_5", "False alarms (5 %)", |s| {
+            Value::rate(s.fpr_at_5)
+        }),
+        kept("threshold_at_5", "Threshold (5 %)", |s| {
+            threshold(s.threshold_at_5)
+        }),
+        kept("tpr_at_1", "Caught (1 %)", |s| Value::rate(s.tpr_at_1)),
+        kept("fpr_at_1", "False alarms (1 %)", |s| {
+            Value::rate(s.fpr_at_1)
+        }),
+        kept("n_clean", "Clean", |s| Value::count(s.n_clean)),
+        kept("n_adversarial", "Adversarial", |s| {
+            Value::count(s.n_adversarial)
+        }),
+    ]
+}
+
+fn metric(
+    id: &'static str,
+    title: &'static str,
+    unit: Unit,
+    seed: fn(&DetectorScore) -> Value,
+    across: Across,
+) -> Metric<DetectorScore> {
+    Metric {
+        id,
+        title,
+        unit,
+        seed,
+        across,
+        paper: pick::unpublished,
+    }
+}
+
+/// A metric that only single seeds have.
+fn kept(
+    id: &'static str,
+    title: &'static str,
+    seed: fn(&DetectorScore) -> Value,
+) -> Metric<DetectorScore> {
+    metric(id, title, Unit::Percent, seed, pick::not_kept)
+}
+
+fn threshold(value: Option<f64>) -> Value {
+    Value::plain(value, Unit::Scientific)
+}
+
+pub(super) fn all(results: &Results, view: View) -> Table {
+    let metrics = metrics(
+        |input| Value::moments(input.detector_honest, Unit::Percent),
+        |input| Value::moments(input.auroc, Unit::Share),
+    );
+    let table = table(
+        "detector",
+        "all adversarial inputs",
+        results,
+        view,
+        &metrics,
+        |input| input.detection.as_ref()?.honest.as_ref(),
+    );
+    Table {
+        main: true,
+        ..table
+    }
+}
+
+pub(super) fn successful(results: &Results, view: View) -> Table {
+    let metrics = metrics(pick::not_kept, pick::not_kept);
+    table(
+        "detector-successful",
+        "successful ones only",
+        results,
+        view,
+        &metrics,
+        |input| input.detection.as_ref()?.honest_successful.as_ref(),
+    )
+}
+
+fn table(
+    id: &'static str,
+    which: &str,
+    results: &Results,
+    view: View,
+    metrics: &[Metric<DetectorScore>],
+    select: fn(&InputResults) -> Option<&DetectorScore>,
+) -> Table {
+    Table {
+        id,
+        number: None,
+        title: format!("Detector on new images, {which}"),
+        note: format!(
+            "Logistic regression on the variance, fitted on one part of the source images and \
+             scored on the other, in % {}. Caught: adversarial inputs above the threshold that was \
+             set for 5 % (1 %) false alarms; beside it the false alarms it gave.",
+            view.reading(results)
+        ),
+        main: false,
+        columns: pick::columns(metrics),
+        sections: pick::sections(results, view, &pick::attacks(results), metrics, select),
+    }
+}

@@ -1,0 +1,66 @@
+//! The other uncertainty measures.
+
+use std::collections::BTreeSet;
+
+use crate::paper::results::{Results, TopologyResults};
+
+use super::super::value::{Unit, Value};
+use super::pick::{self, View};
+use super::{Column, Row, Section, Table};
+
+pub(super) fn table(results: &Results, view: View) -> Table {
+    let seeds = results.topologies.iter().filter_map(|row| view.seed(row));
+    let ids: BTreeSet<&String> = seeds
+        .flat_map(|seed| &seed.inputs)
+        .flat_map(|input| input.measures.keys())
+        .collect();
+    let rows = |input: &str| {
+        let row = |row: &TopologyResults| Row {
+            topology: row.topology.clone(),
+            cells: ids.iter().map(|id| cell(row, view, input, id)).collect(),
+        };
+        results.topologies.iter().map(row).collect()
+    };
+    let section = |(id, title): (String, String)| Section {
+        rows: rows(&id),
+        id,
+        title,
+    };
+    Table {
+        id: "measures",
+        number: None,
+        title: "Other measures of uncertainty".into(),
+        note: format!(
+            "Mean over images (n = {}); higher is more uncertain.",
+            results.n
+        ),
+        main: false,
+        columns: ids
+            .iter()
+            .map(|id| Column {
+                id: (*id).clone(),
+                title: heading(id),
+            })
+            .collect(),
+        sections: pick::inputs(results).into_iter().map(section).collect(),
+    }
+}
+
+fn cell(row: &TopologyResults, view: View, input: &str, measure: &str) -> Value {
+    let input = view
+        .seed(row)
+        .and_then(|seed| seed.inputs.iter().find(|i| i.input == input));
+    let spread = input.and_then(|input| input.measures.get(measure));
+    Value {
+        n: spread.map(|s| s.n),
+        ..Value::plain(spread.map(|s| s.mean), Unit::Scientific)
+    }
+}
+
+fn heading(id: &str) -> String {
+    let text = id.replace('-', " ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
