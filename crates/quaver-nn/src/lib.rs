@@ -1,4 +1,27 @@
-//! Numeric engine of Quaver: a graph of layers with quantizers, dropout with
-//! explicit randomness, and gradients with respect to weights and to input.
+//! Numeric engine of Quaver: a graph of layers with quantizers, dropout with explicit
+//! randomness, and gradients with respect to weights and to input.
+//!
+//! Reading order: [`graph`] and [`op`] say what a network is, [`arch`] builds the known ones, [`quantizer`] how weights and
+//! activations are put on a grid, [`model`] adds values, [`network`] runs a model, [`train`]
+//! makes one, [`format`](mod@format) stores it. [`noise`] says which randomness a call uses,
+//! [`engine`] with which threads and instruction set: neither threads nor instruction set
+//! changes a bit of a result.
 
+pub mod arch;
+pub mod engine;
+mod exec;
+pub mod format;
+pub mod graph;
+mod kernel;
+pub mod loss;
+pub mod model;
+pub mod network;
 pub mod noise;
+pub mod op;
+pub mod optim;
+mod plan;
+pub mod quantizer;
+pub mod train;
+
+pub use exec::{Batch, Pixels};
+pub use kernel::{LANES, Lanes, Simd};

@@ -98,7 +98,10 @@ pub trait Classifier: Send + Sync {
         sink: &PassSink<'_>,
     ) -> Result<(), ClassifierError> {
         for pass in 0..n_passes {
-            let noise = Noise::Draw(Draw { pass: draw.pass + pass, ..draw });
+            let noise = Noise::Draw(Draw {
+                pass: draw.pass + pass,
+                ..draw
+            });
             let logits = self.logits(batch, noise)?;
             for (row, logits) in logits.outer_iter().enumerate() {
                 sink(row, pass, &logits.to_vec());

@@ -1,8 +1,17 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
+pub mod atomic_file;
+pub mod attack;
+pub mod binomial;
 pub mod classifier;
+pub mod data;
+pub mod decision;
+pub mod detect;
 pub mod evaluate;
 pub mod observe;
 pub mod paper;
 pub mod report;
 pub mod rng;
+pub mod spec;
+pub mod threat;
+pub mod uncertainty;

@@ -1,0 +1,399 @@
+//! Runs a [`Plan`] over one chunk: lanes in, layers forward and back, rows out. Chunks are
+//! cut by the plan's live bytes, never by the number of threads.
+
+use crate::kernel::{LANES, Lanes, Simd};
+use crate::noise::Noise;
+use crate::op::{Backward, Forward, Part, Prepare, Prepared, layer_draw};
+use crate::plan::{Keep, Plan};
+use std::sync::Mutex;
+
+/// Blocks of a chunk at most.
+pub(crate) const MAX_BLOCKS: usize = 4;
+/// Bytes that a chunk should touch: three quarters of a common second-level cache.
+const CHUNK_BYTES: usize = 768 * 1024;
+
+/// Pixels as they are stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Pixels<'a> {
+    /// 0 to 255, read as value / 255.
+    U8(&'a [u8]),
+    /// As they are.
+    F32(&'a [f32]),
+}
+
+/// Examples of a call: rows of stored pixels, with the ids that key their noise.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// `(rows, example size)`.
+    pub pixels: Pixels<'a>,
+    /// Rows of `pixels` to take; `None`: all, in order.
+    pub rows: Option<&'a [usize]>,
+    /// Id of each example.
+    pub ids: &'a [u64],
+}
+
+impl Batch<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// Examples of a batch that run together.
+pub(crate) struct Chunk {
+    pub(crate) first: usize,
+    pub(crate) examples: usize,
+    pub(crate) blocks: usize,
+    pub(crate) ids: Vec<[u64; LANES]>,
+}
+
+impl Chunk {
+    pub(crate) fn new(first: usize, ids: &[u64]) -> Self {
+        let lanes = |ids: &[u64]| std::array::from_fn(|l| ids.get(l).copied().unwrap_or(0));
+        let ids_of_blocks: Vec<_> = ids.chunks(LANES).map(lanes).collect();
+        Self {
+            first,
+            examples: ids.len(),
+            blocks: ids_of_blocks.len(),
+            ids: ids_of_blocks,
+        }
+    }
+}
+
+/// Examples in a full chunk.
+pub(crate) fn chunk_examples(plan: &Plan, keep: Keep) -> usize {
+    let block = plan.live_size(keep) * LANES * size_of::<f32>();
+    (CHUNK_BYTES / block.max(1)).clamp(1, MAX_BLOCKS) * LANES
+}
+
+/// Buffers of one chunk's run.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    values: Vec<Vec<Lanes>>,
+    gradients: Vec<Vec<Lanes>>,
+    /// Values whose gradient has been written.
+    filled: Vec<bool>,
+    scratch: Vec<Lanes>,
+    /// A second contribution to a gradient, before it is added.
+    spare: Vec<Lanes>,
+    /// Parameter gradients of the chunk, by node.
+    pub(crate) params: Vec<Vec<Vec<f32>>>,
+}
+
+/// Workspaces that come back after use.
+#[derive(Default)]
+pub(crate) struct Workspaces(Mutex<Vec<Workspace>>);
+
+impl Workspaces {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Workspace) -> R) -> R {
+        let taken = self.0.lock().ok().and_then(|mut free| free.pop());
+        let mut workspace = taken.unwrap_or_default();
+        let result = work(&mut workspace);
+        if let Ok(mut free) = self.0.lock() {
+            free.push(workspace);
+        }
+        result
+    }
+}
+
+/// Prepared layers of one draw: those that depend on it, over those that do not.
+pub(crate) struct Layers<'a> {
+    pub(crate) base: &'a [Prepared],
+    pub(crate) drawn: &'a [Option<Prepared>],
+}
+
+impl Layers<'_> {
+    fn get(&self, node: usize) -> &Prepared {
+        self.drawn
+            .get(node)
+            .and_then(Option::as_ref)
+            .unwrap_or(&self.base[node])
+    }
+}
+
+/// Prepares node `i` for `noise`.
+pub(crate) fn prepare(
+    plan: &Plan,
+    i: usize,
+    params: &[Vec<Vec<f32>>],
+    noise: Noise,
+    simd: Simd,
+    input_gradient: bool,
+    into: &mut Prepared,
+) {
+    let draw = match noise {
+        Noise::Off => None,
+        Noise::Draw(draw) => Some(draw),
+    };
+    let draw = layer_draw(draw, &plan.names[i]);
+    let args = Prepare {
+        params: &params[i],
+        draw,
+        simd,
+        input_gradient,
+    };
+    plan.layers[i].prepare(args, into);
+}
+
+/// A chunk at work.
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) simd: Simd,
+    pub(crate) keep: Keep,
+    pub(crate) chunk: &'a Chunk,
+    pub(crate) workspace: &'a mut Workspace,
+}
+
+impl<'a> Run<'a> {
+    /// Takes up a chunk where its workspace stands.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        simd: Simd,
+        keep: Keep,
+        chunk: &'a Chunk,
+        workspace: &'a mut Workspace,
+    ) -> Self {
+        let fit = |buffers: &mut Vec<Vec<Lanes>>, sizes: &[usize]| {
+            buffers.resize_with(buffers.len().max(sizes.len()), Vec::new);
+            for (buffer, size) in buffers.iter_mut().zip(sizes) {
+                if buffer.len() < size * chunk.blocks {
+                    buffer.resize(size * chunk.blocks, Lanes::ZERO);
+                }
+            }
+        };
+        fit(&mut workspace.values, &plan.slots(keep).sizes);
+        if keep == Keep::All {
+            fit(&mut workspace.gradients, &plan.gradients.sizes);
+        }
+        Self {
+            plan,
+            simd,
+            keep,
+            chunk,
+            workspace,
+        }
+    }
+
+    fn slot(&self, value: usize) -> usize {
+        self.plan.slots(self.keep).of_value[value]
+    }
+
+    fn len(&self, value: usize) -> usize {
+        self.plan.sizes[value] * self.chunk.blocks
+    }
+
+    fn value(&self, value: usize) -> &[Lanes] {
+        &self.workspace.values[self.slot(value)][..self.len(value)]
+    }
+
+    /// Starts the chunk: puts the batch's pixels into lanes.
+    pub(crate) fn load(&mut self, batch: &Batch<'_>) {
+        self.workspace.filled.clear();
+        self.workspace.filled.resize(self.plan.sizes.len(), false);
+        let size = self.plan.sizes[0];
+        let (slot, len) = (self.slot(0), self.len(0));
+        let lanes = &mut self.workspace.values[slot][..len];
+        for e in 0..self.chunk.blocks * LANES {
+            let block = &mut lanes[e / LANES * size..(e / LANES + 1) * size];
+            let l = e % LANES;
+            if e >= self.chunk.examples {
+                block.iter_mut().for_each(|v| v.0[l] = 0.0);
+                continue;
+            }
+            let index = self.chunk.first + e;
+            let row = batch.rows.map_or(index, |rows| rows[index]) * size;
+            match batch.pixels {
+                Pixels::U8(pixels) => {
+                    for (v, p) in block.iter_mut().zip(&pixels[row..row + size]) {
+                        v.0[l] = UNIT[*p as usize];
+                    }
+                }
+                Pixels::F32(pixels) => {
+                    for (v, p) in block.iter_mut().zip(&pixels[row..row + size]) {
+                        v.0[l] = *p;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs node `i`.
+    pub(crate) fn forward(&mut self, i: usize, layers: &Layers<'_>) {
+        let slot = self.slot(i + 1);
+        let mut output = std::mem::take(&mut self.workspace.values[slot]);
+        let mut scratch = std::mem::take(&mut self.workspace.scratch);
+        let inputs: Vec<&[Lanes]> = self.plan.inputs[i].iter().map(|&v| self.value(v)).collect();
+        self.plan.layers[i].forward(
+            layers.get(i),
+            Forward {
+                simd: self.simd,
+                blocks: self.chunk.blocks,
+                ids: &self.chunk.ids,
+                inputs: &inputs,
+                output: &mut output[..self.len(i + 1)],
+                scratch: &mut scratch,
+            },
+        );
+        self.workspace.values[slot] = output;
+        self.workspace.scratch = scratch;
+    }
+
+    /// Runs node `i` back. `needs` says for which values a gradient is wanted, `train` whether
+    /// for parameters too. A node whose output nothing has pulled on is skipped.
+    pub(crate) fn backward(
+        &mut self,
+        i: usize,
+        layers: &Layers<'_>,
+        needs: &dyn Fn(usize) -> bool,
+        train: bool,
+    ) {
+        if !self.workspace.filled[i + 1] {
+            return;
+        }
+        let plan = self.plan;
+        let of = &plan.gradients.of_value;
+        let upstream = std::mem::take(&mut self.workspace.gradients[of[i + 1]]);
+        let mut scratch = std::mem::take(&mut self.workspace.scratch);
+        let mut params = train.then(|| std::mem::take(&mut self.workspace.params[i]));
+        // First contributions go straight to their buffer, later ones through a spare.
+        let mut targets: Vec<(usize, bool, Vec<Lanes>)> = Vec::new();
+        for &v in plan.inputs[i].iter().filter(|&&v| needs(v)) {
+            let first = !self.workspace.filled[v];
+            self.workspace.filled[v] = true;
+            let from = if first {
+                &mut self.workspace.gradients[of[v]]
+            } else {
+                &mut self.workspace.spare
+            };
+            let mut buffer = std::mem::take(from);
+            buffer.resize(buffer.len().max(self.len(v)), Lanes::ZERO);
+            targets.push((v, first, buffer));
+        }
+        let inputs: Vec<&[Lanes]> = plan.inputs[i].iter().map(|&v| self.value(v)).collect();
+        let mut buffers = targets.iter_mut();
+        let mut gradients: Vec<Option<&mut [Lanes]>> = plan.inputs[i]
+            .iter()
+            .map(|&v| {
+                needs(v)
+                    .then(|| buffers.next())
+                    .flatten()
+                    .map(|(_, _, buffer)| &mut buffer[..plan.sizes[v] * self.chunk.blocks])
+            })
+            .collect();
+        plan.layers[i].backward(
+            layers.get(i),
+            Backward {
+                simd: self.simd,
+                blocks: self.chunk.blocks,
+                examples: self.chunk.examples,
+                ids: &self.chunk.ids,
+                inputs: &inputs,
+                output: self.value(i + 1),
+                upstream: &upstream[..self.len(i + 1)],
+                input_gradients: &mut gradients,
+                param_gradients: params.as_deref_mut(),
+                scratch: &mut scratch,
+            },
+        );
+        self.workspace.gradients[of[i + 1]] = upstream;
+        self.workspace.scratch = scratch;
+        if let Some(params) = params {
+            self.workspace.params[i] = params;
+        }
+        for (v, first, buffer) in targets {
+            self.give_back(v, first, buffer);
+        }
+    }
+
+    fn give_back(&mut self, value: usize, first: bool, buffer: Vec<Lanes>) {
+        let slot = self.plan.gradients.of_value[value];
+        if first {
+            self.workspace.gradients[slot] = buffer;
+            return;
+        }
+        let len = self.len(value);
+        let sum = &mut self.workspace.gradients[slot][..len];
+        for (sum, more) in sum.iter_mut().zip(&buffer) {
+            *sum = sum.zip(*more, |s, m| s + m);
+        }
+        self.workspace.spare = buffer;
+    }
+
+    /// Forgets the gradients of the noisy rest, keeping those of the prefix, before another draw.
+    pub(crate) fn next_draw(&mut self) {
+        for i in 0..self.plan.noisy.len() {
+            if self.plan.noisy[i] {
+                self.workspace.filled[i + 1] = false;
+            }
+        }
+    }
+
+    /// Copies a value's rows out, `(examples, size)`.
+    pub(crate) fn rows(&self, value: usize, out: &mut [f32]) {
+        unlane(self.value(value), self.plan.sizes[value], out);
+    }
+
+    /// Copies a gradient's rows out, `(examples, size)`.
+    pub(crate) fn gradient_rows(&self, value: usize, out: &mut [f32]) {
+        if !self.workspace.filled[value] {
+            out.fill(0.0);
+            return;
+        }
+        let slot = self.plan.gradients.of_value[value];
+        unlane(
+            &self.workspace.gradients[slot][..self.len(value)],
+            self.plan.sizes[value],
+            out,
+        );
+    }
+
+    /// Sets a value's gradient from rows `(examples, size)`; unused lanes get zero.
+    pub(crate) fn set_gradient(&mut self, value: usize, rows: &[f32]) {
+        let size = self.plan.sizes[value];
+        let (slot, len) = (self.plan.gradients.of_value[value], self.len(value));
+        let lanes = &mut self.workspace.gradients[slot][..len];
+        lanes.fill(Lanes::ZERO);
+        for (e, row) in rows.chunks_exact(size).enumerate() {
+            let block = &mut lanes[e / LANES * size..];
+            for (v, u) in block.iter_mut().zip(row) {
+                v.0[e % LANES] = *u;
+            }
+        }
+        self.workspace.filled[value] = true;
+    }
+
+    /// What couples examples at node `i`: its input, and on the way back its upstream.
+    pub(crate) fn part(&self, i: usize, back: bool) -> Part<'_> {
+        let slot = self.plan.gradients.of_value[i + 1];
+        let upstream = &self.workspace.gradients[slot];
+        Part {
+            simd: self.simd,
+            examples: self.chunk.examples,
+            input: self.value(self.plan.inputs[i][0]),
+            upstream: if back {
+                &upstream[..self.len(i + 1)]
+            } else {
+                &[]
+            },
+        }
+    }
+}
+
+fn unlane(lanes: &[Lanes], size: usize, out: &mut [f32]) {
+    for (e, row) in out.chunks_exact_mut(size).enumerate() {
+        let block = &lanes[e / LANES * size..];
+        for (v, lanes) in row.iter_mut().zip(block) {
+            *v = lanes.0[e % LANES];
+        }
+    }
+}
+
+/// value / 255 for every byte.
+static UNIT: [f32; 256] = {
+    let mut unit = [0.0; 256];
+    let mut i = 0;
+    while i < 256 {
+        unit[i] = i as f32 / 255.0;
+        i += 1;
+    }
+    unit
+};

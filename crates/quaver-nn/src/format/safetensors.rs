@@ -1,0 +1,305 @@
+//! Model files: safetensors whose one metadata key, `quaver`, holds graph and facts as JSON
+//! with sorted keys. Tensors are named as PyTorch's `nn.Sequential` names them, so weights
+//! move both ways. A checkpoint carries Adam's state in further tensors.
+
+use super::write_atomically;
+use crate::graph::{Graph, GraphError};
+use crate::model::{Info, Model};
+use crate::train::State;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Version of the metadata this program writes and reads.
+pub const SCHEMA: u32 = 1;
+const KEY: &str = "quaver";
+const MEAN: &str = "adam.mean/";
+const SQUARE: &str = "adam.square/";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    schema: u32,
+    graph: Value,
+    info: Info,
+    /// Optimizer steps, in checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<u64>,
+}
+
+/// A model file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// It cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no safetensors file, or is cut short.
+    #[error("{path}: no whole safetensors file: {reason}")]
+    Safetensors {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It is not ours.
+    #[error(
+        "{path}: a safetensors file without a quaver network in it; import plain weights \
+         with their architecture (quaver model import)"
+    )]
+    NoMetadata {
+        /// The file.
+        path: String,
+    },
+    /// Its metadata does not parse.
+    #[error("{path}: the quaver metadata does not parse: {reason}")]
+    Metadata {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It was written by another version.
+    #[error("{path}: schema {got}, this program reads {SCHEMA}")]
+    Schema {
+        /// The file.
+        path: String,
+        /// Its schema.
+        got: u64,
+    },
+    /// The graph is unusable.
+    #[error("{path}: {source}")]
+    Graph {
+        /// The file.
+        path: String,
+        /// Why.
+        source: GraphError,
+    },
+    /// A tensor is missing, foreign, or of the wrong kind.
+    #[error("{path}: tensor {tensor:?}: {reason}")]
+    Tensor {
+        /// The file.
+        path: String,
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Tensors by name: shape and values.
+pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Writes `tensors` and metadata.
+fn write(
+    path: &Path,
+    tensors: Vec<(String, Vec<usize>, &[f32])>,
+    metadata: Option<String>,
+) -> Result<(), FormatError> {
+    let data: Vec<Vec<u8>> = tensors.iter().map(|(_, _, values)| bytes(values)).collect();
+    let failed = |reason: safetensors::SafeTensorError| FormatError::Safetensors {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    };
+    let mut views = Vec::new();
+    for ((name, shape, _), data) in tensors.into_iter().zip(&data) {
+        views.push((
+            name,
+            TensorView::new(Dtype::F32, shape, data).map_err(failed)?,
+        ));
+    }
+    let metadata = metadata.map(|text| HashMap::from([(KEY.to_string(), text)]));
+    let file = safetensors::serialize(views, metadata).map_err(failed)?;
+    write_atomically(path, &file).map_err(|source| FormatError::Io {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+/// Writes `model`; with `state` the file is a checkpoint.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save(path: &Path, model: &Model, state: Option<&State>) -> Result<(), FormatError> {
+    let metadata = Metadata {
+        schema: SCHEMA,
+        graph: model.graph.to_json(),
+        info: model.info.clone(),
+        step: state.map(|state| state.step),
+    };
+    let mut tensors = model.named_params();
+    if let Some(state) = state {
+        for (prefix, values) in [(MEAN, &state.mean), (SQUARE, &state.square)] {
+            let flat = values.iter().flatten();
+            for ((name, shape, _), values) in model.named_params().into_iter().zip(flat) {
+                tensors.push((format!("{prefix}{name}"), shape, values));
+            }
+        }
+    }
+    // Through `Value`, whose objects sort their keys.
+    write(path, tensors, Some(serde_json::json!(metadata).to_string()))
+}
+
+/// Writes the parameters alone, as PyTorch reads them.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn export(path: &Path, model: &Model) -> Result<(), FormatError> {
+    write(path, model.named_params(), None)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, FormatError> {
+    std::fs::read(path).map_err(|source| FormatError::Io {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+fn tensors(path: &Path, file: &SafeTensors<'_>) -> Result<Tensors, FormatError> {
+    let mut out = Tensors::new();
+    for (name, view) in file.tensors() {
+        // A counter of PyTorch's batch norm that nothing here needs.
+        if name.ends_with("num_batches_tracked") {
+            continue;
+        }
+        let wrong = |reason: String| FormatError::Tensor {
+            path: path.display().to_string(),
+            tensor: name.clone(),
+            reason,
+        };
+        if view.dtype() != Dtype::F32 {
+            return Err(wrong(format!("expected F32, got {:?}", view.dtype())));
+        }
+        let values: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            return Err(wrong(format!(
+                "value {at} is {}, expected a finite number",
+                values[at]
+            )));
+        }
+        out.insert(name.clone(), (view.shape().to_vec(), values));
+    }
+    Ok(out)
+}
+
+/// Reads the tensors of a safetensors file that need not be ours.
+///
+/// # Errors
+/// When it is cut short, or a tensor is not float32 or not finite.
+pub fn load_tensors(path: &Path) -> Result<Tensors, FormatError> {
+    let data = read(path)?;
+    let file = SafeTensors::deserialize(&data).map_err(|e| FormatError::Safetensors {
+        path: path.display().to_string(),
+        reason: e.to_string(),
+    })?;
+    tensors(path, &file)
+}
+
+/// Takes the values of every parameter of `graph` out of `tensors` by name.
+///
+/// # Errors
+/// When one is missing or has another shape.
+pub fn take_params(
+    path: &Path,
+    graph: &Graph,
+    prefix: &str,
+    tensors: &mut Tensors,
+) -> Result<Vec<Vec<Vec<f32>>>, FormatError> {
+    let mut params = Vec::new();
+    for (node, specs) in graph.nodes().iter().zip(graph.params()) {
+        let mut values = Vec::new();
+        for spec in specs {
+            let name = format!("{prefix}{}.{}", node.name, spec.name);
+            let wrong = |reason| FormatError::Tensor {
+                path: path.display().to_string(),
+                tensor: name.clone(),
+                reason,
+            };
+            let taken = tensors.remove(&name);
+            let (shape, value) = taken.ok_or_else(|| wrong("missing".into()))?;
+            if shape != spec.shape {
+                return Err(wrong(format!(
+                    "expected shape {:?}, got {shape:?}",
+                    spec.shape
+                )));
+            }
+            values.push(value);
+        }
+        params.push(values);
+    }
+    Ok(params)
+}
+
+/// Reads a model, and the optimizer's state if the file is a checkpoint.
+///
+/// # Errors
+/// When the file is cut short, not ours, of another schema, or its tensors do not fit its graph.
+pub fn load(path: &Path) -> Result<(Model, Option<State>), FormatError> {
+    let name = path.display().to_string();
+    let data = read(path)?;
+    let broken = |e: safetensors::SafeTensorError| FormatError::Safetensors {
+        path: name.clone(),
+        reason: e.to_string(),
+    };
+    let file = SafeTensors::deserialize(&data).map_err(broken)?;
+    let (_, header) = SafeTensors::read_metadata(&data).map_err(broken)?;
+    let text = header.metadata().as_ref().and_then(|map| map.get(KEY));
+    let text = text.ok_or_else(|| FormatError::NoMetadata { path: name.clone() })?;
+    let unparsed = |e: serde_json::Error| FormatError::Metadata {
+        path: name.clone(),
+        reason: e.to_string(),
+    };
+    let value: Value = serde_json::from_str(text).map_err(unparsed)?;
+    if let Some(got) = value["schema"]
+        .as_u64()
+        .filter(|&got| got != u64::from(SCHEMA))
+    {
+        return Err(FormatError::Schema { path: name, got });
+    }
+    let metadata: Metadata = serde_json::from_value(value).map_err(unparsed)?;
+    let graph = Graph::from_json(metadata.graph).map_err(|source| FormatError::Graph {
+        path: name.clone(),
+        source,
+    })?;
+    let mut tensors = tensors(path, &file)?;
+    let params = take_params(path, &graph, "", &mut tensors)?;
+    let state = match metadata.step {
+        Some(step) => Some(State {
+            step,
+            mean: take_params(path, &graph, MEAN, &mut tensors)?,
+            square: take_params(path, &graph, SQUARE, &mut tensors)?,
+        }),
+        None => None,
+    };
+    if let Some(tensor) = tensors.into_keys().next() {
+        let reason = "no node of the graph has it".into();
+        return Err(FormatError::Tensor {
+            path: name,
+            tensor,
+            reason,
+        });
+    }
+    Ok((
+        Model {
+            graph,
+            params,
+            info: metadata.info,
+        },
+        state,
+    ))
+}

@@ -1,0 +1,169 @@
+//! [`Model`]: a graph, its parameters and what is known about them.
+
+use crate::graph::Graph;
+use crate::noise::{Draw, Purpose};
+use crate::op::Init;
+use serde::{Deserialize, Serialize};
+
+/// What a model file says beside graph and parameters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Info {
+    /// Architecture, e.g. `lenet5`.
+    pub arch: String,
+    /// Topology, e.g. `quantized-2bit`.
+    pub topology: String,
+    /// Dropout probability.
+    pub dropout: f32,
+    /// Class names in the order of the outputs.
+    pub classes: Vec<String>,
+    /// Smallest and largest pixel value.
+    pub input_range: [f32; 2],
+    /// How it was trained; `None` for imported weights.
+    pub training: Option<TrainingRecord>,
+}
+
+/// How a model was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingRecord {
+    /// Data set.
+    pub dataset: String,
+    /// Training images.
+    pub n: usize,
+    /// Epochs finished.
+    pub epochs: u32,
+    /// Images a step.
+    pub batch_size: usize,
+    /// Learning rate of Adam.
+    pub learning_rate: f32,
+    /// Seed of starting weights, order and noise.
+    pub seed: u64,
+    /// Mean loss over the last epoch, in nats.
+    pub loss: f64,
+    /// Accuracy over the last epoch's training batches, noise on, a fraction.
+    pub accuracy: f64,
+}
+
+/// A network with parameter values.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What is computed.
+    pub graph: Graph,
+    /// Values of every node's parameters, in the order of [`Graph::params`].
+    pub params: Vec<Vec<Vec<f32>>>,
+    /// What else is known.
+    pub info: Info,
+}
+
+impl Model {
+    /// A model with starting weights drawn from `seed`.
+    pub fn new(graph: Graph, info: Info, seed: u64) -> Self {
+        let mut params = Vec::new();
+        for (node, specs) in graph.nodes().iter().zip(graph.params()) {
+            let mut values = Vec::new();
+            for spec in specs {
+                let mut value = vec![0.0; spec.shape.iter().product()];
+                start(
+                    &mut value,
+                    spec.init,
+                    seed,
+                    &format!("{}.{}", node.name, spec.name),
+                );
+                values.push(value);
+            }
+            params.push(values);
+        }
+        Self {
+            graph,
+            params,
+            info,
+        }
+    }
+
+    /// Name, shape and values of every parameter, in graph order, named as PyTorch does.
+    pub fn named_params(&self) -> Vec<(String, Vec<usize>, &[f32])> {
+        let mut out = Vec::new();
+        for ((node, specs), values) in self
+            .graph
+            .nodes()
+            .iter()
+            .zip(self.graph.params())
+            .zip(&self.params)
+        {
+            for (spec, values) in specs.into_iter().zip(values) {
+                out.push((
+                    format!("{}.{}", node.name, spec.name),
+                    spec.shape,
+                    values.as_slice(),
+                ));
+            }
+        }
+        out
+    }
+
+    /// Number of trainable parameters.
+    pub fn n_params(&self) -> usize {
+        let trainable = |specs: Vec<crate::op::Param>| {
+            let kept = specs.into_iter().filter(|spec| spec.trainable);
+            kept.map(|spec| spec.shape.iter().product::<usize>())
+                .sum::<usize>()
+        };
+        self.graph.params().into_iter().map(trainable).sum()
+    }
+}
+
+fn start(out: &mut [f32], init: Init, seed: u64, name: &str) {
+    let draw = |pass| {
+        Draw {
+            seed,
+            purpose: Purpose::Init,
+            pass,
+        }
+        .of_layer(name)
+    };
+    match init {
+        Init::Constant(value) => out.fill(value),
+        Init::Uniform(bound) => {
+            draw(0).uniforms(out);
+            out.iter_mut().for_each(|v| *v = (2.0 * *v - 1.0) * bound);
+        }
+        Init::TruncatedNormal(deviation) => {
+            // Box-Muller; whatever lies beyond two deviations is drawn again.
+            let mut pending: Vec<usize> = (0..out.len()).collect();
+            let mut uniforms = vec![0.0; 2 * out.len()];
+            let mut pass = 0;
+            while !pending.is_empty() {
+                draw(pass).uniforms(&mut uniforms);
+                pending.retain(|&i| {
+                    let (u, v) = (f64::from(uniforms[2 * i]), f64::from(uniforms[2 * i + 1]));
+                    let radius = (-2.0 * libm::log(1.0 - u)).sqrt();
+                    let z = radius * libm::cos(2.0 * std::f64::consts::PI * v);
+                    out[i] = (z * f64::from(deviation)) as f32;
+                    z.abs() > 2.0
+                });
+                pass += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starting_weights_have_the_asked_spread() {
+        let mut weights = vec![0.0; 20_000];
+        start(&mut weights, Init::TruncatedNormal(0.2), 1, "w");
+        let mean = weights.iter().map(|&w| f64::from(w)).sum::<f64>() / 20_000.0;
+        let variance = weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / 20_000.0;
+        assert!(mean.abs() < 0.005);
+        // A normal cut at two deviations keeps 0.7737 of its variance.
+        assert!((variance / 0.04 - 0.7737).abs() < 0.03, "{variance}");
+        assert!(weights.iter().all(|w| w.abs() <= 0.4));
+        start(&mut weights, Init::Uniform(0.5), 1, "w");
+        let variance = weights.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / 20_000.0;
+        assert!((variance * 12.0 - 1.0).abs() < 0.03);
+    }
+}

@@ -1,0 +1,95 @@
+//! Rectified linear unit, plain or scaled.
+
+use super::{Backward, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare, Prepared};
+use super::{Shape, single};
+use crate::kernel::Lanes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `max(x, 0)`, or `a · max(x, 0)` with a trainable scalar `a` (the "scaled" networks of
+/// Galloway et al., "Attacking Binarized Neural Networks", 2018). The gradient at 0 is 0.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relu {
+    /// Initial value of `a`; `None`: no scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f32>,
+}
+
+impl Checked for Relu {
+    fn check(&self) -> Result<(), OpError> {
+        match self.scale {
+            Some(a) if !a.is_finite() => Err(OpError::Setting {
+                op: "relu",
+                name: "scale",
+                got: a.to_string(),
+                allowed: "finite",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Op for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
+        single("relu", inputs, None, "one input").cloned()
+    }
+    fn params(&self, _inputs: &[Shape]) -> Vec<Param> {
+        let param = |a| Param {
+            name: "scale",
+            shape: vec![1],
+            trainable: true,
+            clip: None,
+            init: Init::Constant(a),
+        };
+        self.scale.map(param).into_iter().collect()
+    }
+    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+    fn boxed(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Layer for Relu {
+    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+        into.effective = args.params.first().cloned().unwrap_or_else(|| vec![1.0]);
+    }
+
+    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+        let a = prepared.effective[0];
+        chunk.simd.vectorize(|| {
+            for (y, x) in chunk.output.iter_mut().zip(chunk.inputs[0]) {
+                *y = x.map(|x| if x < 0.0 { 0.0 } else { a * x });
+            }
+        });
+    }
+
+    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+        let a = prepared.effective[0];
+        chunk.simd.vectorize(|| {
+            if let Some(dx) = &mut chunk.input_gradients[0] {
+                for ((dx, x), u) in dx.iter_mut().zip(chunk.inputs[0]).zip(chunk.upstream) {
+                    *dx = x.zip(*u, |x, u| if x > 0.0 { a * u } else { 0.0 });
+                }
+            }
+            if let Some([da]) = chunk.param_gradients {
+                let mut sum = Lanes::ZERO;
+                for (x, u) in chunk.inputs[0].iter().zip(chunk.upstream) {
+                    sum = sum.zip(x.zip(*u, |x, u| x.max(0.0) * u), |s, v| s + v);
+                }
+                da[0] = sum.sum();
+            }
+        });
+    }
+}

@@ -1,0 +1,57 @@
+//! Sum of two inputs: the joint of a residual block.
+
+use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, shapes_text};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `x + y`, element by element.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {}
+
+impl Checked for Add {}
+
+impl Op for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
+        match inputs {
+            [a, b] if a == b => Ok(a.clone()),
+            _ => Err(OpError::Shape {
+                op: "add",
+                got: shapes_text(inputs),
+                allowed: "two inputs of one shape".into(),
+            }),
+        }
+    }
+    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+    fn boxed(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Layer for Add {
+    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+        chunk.simd.vectorize(|| {
+            let pairs = chunk.inputs[0].iter().zip(chunk.inputs[1]);
+            for (y, (a, b)) in chunk.output.iter_mut().zip(pairs) {
+                *y = a.zip(*b, |a, b| a + b);
+            }
+        });
+    }
+
+    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+        for dx in chunk.input_gradients.iter_mut().flatten() {
+            dx.copy_from_slice(chunk.upstream);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Convolution.
+
+use super::zero_pad2d::Pad;
+use super::{Backward, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare, Prepared};
+use super::{Shape, Stochastic, single};
+use crate::kernel::correlate::Correlate;
+use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
+use crate::kernel::{Lanes, Simd};
+use crate::quantizer::Quantization;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Two-dimensional convolution (cross-correlation, as in PyTorch), weights `(out, in, kh, kw)`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2d {
+    /// Input channels.
+    pub in_channels: usize,
+    /// Output channels.
+    pub out_channels: usize,
+    /// Height and width of the kernel, in pixels.
+    pub kernel: [usize; 2],
+    /// Distance between positions, in pixels.
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// Zeros on every side, in pixels; smaller than the kernel.
+    #[serde(default)]
+    pub padding: usize,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// Quantizer of the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantizer: Option<Quantization>,
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Checked for Conv2d {
+    fn check(&self) -> Result<(), OpError> {
+        let settings = [
+            ("in_channels", self.in_channels, 1..=65_536),
+            ("out_channels", self.out_channels, 1..=65_536),
+            ("kernel", self.kernel[0], 1..=64),
+            ("kernel", self.kernel[1], 1..=64),
+            ("stride", self.stride, 1..=64),
+            (
+                "padding",
+                self.padding,
+                0..=self.kernel[0].min(self.kernel[1]).saturating_sub(1),
+            ),
+        ];
+        for (name, value, range) in settings {
+            if !range.contains(&value) {
+                let allowed = match name {
+                    "padding" => "smaller than the kernel",
+                    "kernel" | "stride" => "1 to 64",
+                    _ => "1 to 65536",
+                };
+                return Err(OpError::Setting {
+                    op: "conv2d",
+                    name,
+                    got: value.to_string(),
+                    allowed,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where latent weights and biases start: quantized layers from a cut normal of deviation
+/// 0.2, others as PyTorch does (Kaiming-uniform with a = √5, that is ±1/√fan_in).
+pub(super) fn weight_params(
+    shape: Vec<usize>,
+    bias: bool,
+    quantizer: Option<&Quantization>,
+) -> Vec<Param> {
+    let fan_in = shape[1..].iter().product::<usize>() as f32;
+    let uniform = Init::Uniform(1.0 / fan_in.sqrt());
+    let out = shape[0];
+    let weight = Param {
+        name: "weight",
+        shape,
+        trainable: true,
+        clip: quantizer.and_then(|q| q.get().range()),
+        init: if quantizer.is_some() {
+            Init::TruncatedNormal(0.2)
+        } else {
+            uniform
+        },
+    };
+    let bias = bias.then(|| Param {
+        name: "bias",
+        shape: vec![out],
+        trainable: true,
+        clip: None,
+        init: uniform,
+    });
+    std::iter::once(weight).chain(bias).collect()
+}
+
+pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic {
+    if quantizer.is_some_and(|q| q.get().is_stochastic()) {
+        Stochastic::PerPass
+    } else {
+        Stochastic::No
+    }
+}
+
+/// Quantizes the weights into `into.effective` and copies the bias.
+pub(super) fn prepare_weights(
+    quantizer: Option<&Quantization>,
+    args: Prepare<'_>,
+    into: &mut Prepared,
+) {
+    let latent = &args.params[0];
+    into.effective.resize(latent.len(), 0.0);
+    match quantizer {
+        Some(q) => q.get().quantize(latent, args.draw, &mut into.effective),
+        None => into.effective.copy_from_slice(latent),
+    }
+    into.bias.clear();
+    into.bias.extend(args.params.get(1).into_iter().flatten());
+}
+
+/// Sum of the upstream gradient of each output over a chunk.
+pub(super) fn bias_gradient(simd: Simd, upstream: &[Lanes], positions: usize, out: &mut [f32]) {
+    let block = out.len() * positions;
+    simd.vectorize(|| {
+        for (o, out) in out.iter_mut().enumerate() {
+            let mut sum = Lanes::ZERO;
+            for block in upstream.chunks_exact(block) {
+                for u in &block[o * positions..(o + 1) * positions] {
+                    sum = sum.zip(*u, |s, u| s + u);
+                }
+            }
+            *out = sum.sum();
+        }
+    });
+}
+
+impl Op for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
+        let fits = |n: usize, k: usize| n + 2 * self.padding >= k;
+        let allowed = format!(
+            "({}, height, width) of at least {} by {} with padding {}",
+            self.in_channels, self.kernel[0], self.kernel[1], self.padding
+        );
+        let shape = single("conv2d", inputs, Some(3), &allowed)?;
+        let [kh, kw] = self.kernel;
+        if shape[0] != self.in_channels || !fits(shape[1], kh) || !fits(shape[2], kw) {
+            return Err(OpError::Shape {
+                op: "conv2d",
+                got: super::shapes_text(inputs),
+                allowed,
+            });
+        }
+        let out = |n: usize, k: usize| (n + 2 * self.padding - k) / self.stride + 1;
+        Ok(vec![
+            self.out_channels,
+            out(shape[1], kh),
+            out(shape[2], kw),
+        ])
+    }
+    fn params(&self, _inputs: &[Shape]) -> Vec<Param> {
+        let [kh, kw] = self.kernel;
+        let shape = vec![self.out_channels, self.in_channels, kh, kw];
+        weight_params(shape, self.bias, self.quantizer.as_ref())
+    }
+    fn stochastic(&self) -> Stochastic {
+        weight_stochastic(self.quantizer.as_ref())
+    }
+    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+        Box::new(ConvLayer::new(self.clone(), inputs[0][1], inputs[0][2]))
+    }
+    fn boxed(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// A convolution over images of one size.
+struct ConvLayer {
+    op: Conv2d,
+    forward: TapPlan,
+    input_gradient: TapPlan,
+    pad: Pad,
+    /// Offsets in the padded input, in the order of the weights.
+    weight_taps: Vec<u32>,
+    out_height: usize,
+    out_width: usize,
+}
+
+/// Kernel rows (or columns) that meet the input at an output coordinate, and its base.
+fn forward_taps(
+    out: usize,
+    n: usize,
+    k: usize,
+    stride: usize,
+    padding: usize,
+) -> (i32, Vec<usize>) {
+    let base = (out * stride) as i32 - padding as i32;
+    (
+        base,
+        (0..k)
+            .filter(|&t| (0..n as i32).contains(&(base + t as i32)))
+            .collect(),
+    )
+}
+
+/// Kernel rows (or columns) through which an input coordinate is seen, and the output
+/// coordinate seen through the first of its phase.
+fn gradient_taps(
+    at: usize,
+    out: usize,
+    k: usize,
+    stride: usize,
+    padding: usize,
+) -> (i32, Vec<usize>) {
+    let at = at + padding;
+    let seen = |t: usize| t <= at && (at - t).is_multiple_of(stride) && (at - t) / stride < out;
+    ((at / stride) as i32, (0..k).filter(|&t| seen(t)).collect())
+}
+
+/// Ranges over `[row][column][channel]` taps of the given rows and columns.
+fn ranges(rows: &[usize], columns: &[usize], kw: usize, channels: usize) -> Vec<(u32, u32)> {
+    let mut out: Vec<(u32, u32)> = Vec::new();
+    for &row in rows {
+        for &column in columns {
+            let from = ((row * kw + column) * channels) as u32;
+            match out.last_mut() {
+                Some(last) if last.1 == from => last.1 += channels as u32,
+                _ => out.push((from, from + channels as u32)),
+            }
+        }
+    }
+    out
+}
+
+impl ConvLayer {
+    fn new(op: Conv2d, height: usize, width: usize) -> Self {
+        let [kh, kw] = op.kernel;
+        let (stride, padding) = (op.stride, op.padding);
+        let out_height = (height + 2 * padding - kh) / stride + 1;
+        let out_width = (width + 2 * padding - kw) / stride + 1;
+        let taps = |channels: usize, offset: &dyn Fn(usize, usize, usize) -> i32| {
+            let mut taps = Vec::with_capacity(kh * kw * channels);
+            for row in 0..kh {
+                for column in 0..kw {
+                    taps.extend((0..channels).map(|channel| offset(channel, row, column)));
+                }
+            }
+            taps
+        };
+        let offset = |c: usize, y: usize, x: usize| ((c * height + y) * width + x) as i32;
+        let outputs = out_height * out_width;
+        let mut forward = TapPlan::new(taps(op.in_channels, &offset), op.out_channels, outputs);
+        for y in 0..out_height {
+            let (base_y, rows) = forward_taps(y, height, kh, stride, padding);
+            for x in 0..out_width {
+                let (base_x, columns) = forward_taps(x, width, kw, stride, padding);
+                let base = base_y * width as i32 + base_x;
+                let seen = ranges(&rows, &columns, kw, op.in_channels);
+                forward.push(&seen, (base, (y * out_width + x) as u32));
+            }
+        }
+        let offset = |o: usize, y: usize, x: usize| {
+            (o * outputs) as i32 - ((y / stride) * out_width + x / stride) as i32
+        };
+        let back = taps(op.out_channels, &offset);
+        let mut input_gradient = TapPlan::new(back, op.in_channels, height * width);
+        for y in 0..height {
+            let (base_y, rows) = gradient_taps(y, out_height, kh, stride, padding);
+            for x in 0..width {
+                let (base_x, columns) = gradient_taps(x, out_width, kw, stride, padding);
+                let base = base_y * out_width as i32 + base_x;
+                let seen = ranges(&rows, &columns, kw, op.out_channels);
+                input_gradient.push(&seen, (base, (y * width + x) as u32));
+            }
+        }
+        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
+        let pad = Pad {
+            width,
+            height,
+            left: padding,
+            top: padding,
+            padded_width,
+            padded_height,
+        };
+        let mut weight_taps = Vec::new();
+        for c in 0..op.in_channels {
+            for y in 0..kh {
+                let row = ((c * padded_height + y) * padded_width) as u32;
+                weight_taps.extend((0..kw as u32).map(|x| row + x));
+            }
+        }
+        Self {
+            op,
+            forward,
+            input_gradient,
+            pad,
+            weight_taps,
+            out_height,
+            out_width,
+        }
+    }
+
+    fn tiles(&self, simd: Simd) -> (usize, usize) {
+        let wide = simd.is_wide();
+        let tile = |outputs| tile_outputs(outputs, wide, false);
+        (tile(self.op.out_channels), tile(self.op.in_channels))
+    }
+
+    fn weight_gradient(&self, chunk: &mut Backward<'_>, out: &mut [f32]) {
+        let x = chunk.inputs[0];
+        let block = self.op.in_channels * self.pad.padded_height * self.pad.padded_width;
+        let x = if self.op.padding == 0 {
+            x
+        } else {
+            chunk.scratch.resize(block * chunk.blocks, Lanes::ZERO);
+            self.pad.pad(x, chunk.scratch);
+            &chunk.scratch[..]
+        };
+        chunk.simd.run(Correlate {
+            x,
+            x_block: block,
+            upstream: chunk.upstream,
+            n_outputs: self.op.out_channels,
+            rows: self.out_height,
+            columns: self.out_width,
+            row_step: self.op.stride * self.pad.padded_width,
+            column_step: self.op.stride,
+            taps: &self.weight_taps,
+            out,
+        });
+    }
+}
+
+impl Layer for ConvLayer {
+    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+        prepare_weights(self.op.quantizer.as_ref(), args, into);
+        let (channels, outputs) = (self.op.in_channels, self.op.out_channels);
+        let taps = self.op.kernel[0] * self.op.kernel[1];
+        let (tile, tile_back) = self.tiles(args.simd);
+        let weights = &into.effective;
+        let at = |o: usize, c: usize, t: usize| weights[(o * channels + c) * taps + t];
+        pack(outputs, taps * channels, tile, &mut into.forward, |o, k| {
+            at(o, k % channels, k / channels)
+        });
+        if args.input_gradient {
+            pack(
+                channels,
+                taps * outputs,
+                tile_back,
+                &mut into.backward,
+                |c, k| at(k % outputs, c, k / outputs),
+            );
+        }
+    }
+
+    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+        let (tile, _) = self.tiles(chunk.simd);
+        let x_block = chunk.inputs[0].len() / chunk.blocks;
+        let y_block = chunk.output.len() / chunk.blocks;
+        let blocks = chunk.inputs[0].chunks_exact(x_block);
+        for (x, out) in blocks.zip(chunk.output.chunks_exact_mut(y_block)) {
+            chunk.simd.run(TapProduct {
+                plan: &self.forward,
+                x,
+                weights: &prepared.forward,
+                bias: self.op.bias.then_some(&prepared.bias),
+                tile,
+                out,
+            });
+        }
+    }
+
+    fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+        if let Some(dx) = chunk.input_gradients[0].take() {
+            let (_, tile) = self.tiles(chunk.simd);
+            let x_block = dx.len() / chunk.blocks;
+            let y_block = chunk.upstream.len() / chunk.blocks;
+            let blocks = chunk.upstream.chunks_exact(y_block);
+            for (x, out) in blocks.zip(dx.chunks_exact_mut(x_block)) {
+                let plan = &self.input_gradient;
+                let weights = &prepared.backward;
+                chunk.simd.run(TapProduct {
+                    plan,
+                    x,
+                    weights,
+                    bias: None,
+                    tile,
+                    out,
+                });
+            }
+        }
+        if let Some(gradients) = chunk.param_gradients.take() {
+            self.weight_gradient(&mut chunk, &mut gradients[0]);
+            if let Some(bias) = gradients.get_mut(1) {
+                let positions = self.out_height * self.out_width;
+                bias_gradient(chunk.simd, chunk.upstream, positions, bias);
+            }
+        }
+    }
+
+    fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {
+        if let Some(quantizer) = &self.op.quantizer {
+            quantizer
+                .get()
+                .surrogate_grad(&params[0], &mut gradients[0]);
+        }
+    }
+
+    fn products(&self) -> u64 {
+        self.forward.products()
+    }
+}

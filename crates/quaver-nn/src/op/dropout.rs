@@ -1,0 +1,124 @@
+//! Inverted dropout with noise that replays.
+
+use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepare, Prepared, Shape};
+use super::{Stochastic, single};
+use crate::kernel::{LANES, Lanes, Simd};
+use crate::noise::LayerDraw;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Inverted dropout (Srivastava et al., "Dropout", 2014): each element is 0 with probability
+/// `p`, else divided by `1 - p`; the identity while noise is off. Drawn for each example from
+/// its id, in training and at inference alike (Gal & Ghahramani, "Dropout as a Bayesian
+/// Approximation", 2016). `p` is realized to 2⁻¹⁶.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropout {
+    /// Probability of an element to be dropped, in [0, 1).
+    pub p: f32,
+}
+
+impl Checked for Dropout {
+    fn check(&self) -> Result<(), OpError> {
+        if (0.0..1.0).contains(&self.p) {
+            return Ok(());
+        }
+        Err(OpError::Setting {
+            op: "dropout",
+            name: "p",
+            got: self.p.to_string(),
+            allowed: "in [0, 1)",
+        })
+    }
+}
+
+impl Dropout {
+    /// Draws of sixteen bits below this are dropped.
+    fn threshold(&self) -> u32 {
+        ((f64::from(self.p) * 65_536.0).round() as u32).min(65_535)
+    }
+}
+
+impl Op for Dropout {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
+        single("dropout", inputs, None, "one input").cloned()
+    }
+    fn stochastic(&self) -> Stochastic {
+        if self.p > 0.0 {
+            Stochastic::PerExample
+        } else {
+            Stochastic::No
+        }
+    }
+    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+    fn boxed(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Layer for Dropout {
+    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+        into.draw = args.draw.filter(|_| self.p > 0.0);
+    }
+
+    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+        match prepared.draw {
+            Some(draw) => self.mask(draw, chunk.simd, chunk.ids, chunk.inputs[0], chunk.output),
+            None => chunk.output.copy_from_slice(chunk.inputs[0]),
+        }
+    }
+
+    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+        let Some(dx) = &mut chunk.input_gradients[0] else {
+            return;
+        };
+        match prepared.draw {
+            Some(draw) => self.mask(draw, chunk.simd, chunk.ids, chunk.upstream, dx),
+            None => dx.copy_from_slice(chunk.upstream),
+        }
+    }
+}
+
+impl Dropout {
+    fn mask(
+        &self,
+        draw: LayerDraw,
+        simd: Simd,
+        ids: &[[u64; LANES]],
+        from: &[Lanes],
+        to: &mut [Lanes],
+    ) {
+        let threshold = self.threshold();
+        let scale = (1.0 / (1.0 - f64::from(threshold) / 65_536.0)) as f32;
+        let threshold = threshold as u16;
+        let size = to.len() / ids.len();
+        simd.vectorize(|| {
+            let blocks = from.chunks_exact(size).zip(to.chunks_exact_mut(size));
+            for (ids, (from, to)) in ids.iter().zip(blocks) {
+                for (group, (from, to)) in from.chunks(8).zip(to.chunks_mut(8)).enumerate() {
+                    let drawn = draw.uniform_u16(ids, group as u32);
+                    for ((from, to), drawn) in from.iter().zip(to).zip(&drawn) {
+                        for l in 0..LANES {
+                            to.0[l] = if drawn[l] < threshold {
+                                0.0
+                            } else {
+                                from.0[l] * scale
+                            };
+                        }
+                    }
+                }
+            }
+        });
+    }
+}

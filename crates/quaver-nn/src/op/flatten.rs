@@ -1,0 +1,45 @@
+//! `(c, h, w)` to `(c·h·w)`.
+
+use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single, size};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// All axes of an example into one, row-major, as PyTorch's `Flatten`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flatten {}
+
+impl Checked for Flatten {}
+
+impl Op for Flatten {
+    fn name(&self) -> &'static str {
+        "flatten"
+    }
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
+        Ok(vec![size(single("flatten", inputs, None, "one input")?)])
+    }
+    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+    fn boxed(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+impl Layer for Flatten {
+    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+        chunk.output.copy_from_slice(chunk.inputs[0]);
+    }
+
+    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+        for dx in chunk.input_gradients.iter_mut().flatten() {
+            dx.copy_from_slice(chunk.upstream);
+        }
+    }
+}

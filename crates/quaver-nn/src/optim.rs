@@ -1,0 +1,86 @@
+//! Adam.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of Adam (Kingma & Ba, "Adam", 2015), step and state as PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adam {
+    /// Step size, positive and finite.
+    pub learning_rate: f32,
+    /// Decay of the mean gradient.
+    pub beta1: f32,
+    /// Decay of the mean squared gradient.
+    pub beta2: f32,
+    /// Added to the root of the mean squared gradient.
+    pub eps: f32,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+        }
+    }
+}
+
+impl Adam {
+    /// Moves `params` by step number `step` (from 1); `mean` and `square` are its state.
+    /// Latent weights are then clipped to `clip`.
+    pub fn step(
+        &self,
+        step: u64,
+        gradient: &[f32],
+        params: &mut [f32],
+        (mean, square): (&mut [f32], &mut [f32]),
+        clip: Option<(f32, f32)>,
+    ) {
+        let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
+        let rate = (f64::from(self.learning_rate) / power(self.beta1)) as f32;
+        let root = power(self.beta2).sqrt() as f32;
+        let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let (b1, b2) = (self.beta1, self.beta2);
+        let state = mean.iter_mut().zip(square.iter_mut());
+        for ((p, g), (m, v)) in params.iter_mut().zip(gradient).zip(state) {
+            *m = b1 * *m + (1.0 - b1) * g;
+            *v = b2 * *v + (1.0 - b2) * (g * g);
+            let moved = *p - rate * (*m / (v.sqrt() / root + self.eps));
+            // Not `clamp`: what is not a number must stay visible.
+            *p = if moved < low {
+                low
+            } else if moved > high {
+                high
+            } else {
+                moved
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_steps_by_hand() {
+        let adam = Adam::default();
+        let (mut p, mut m, mut v) = ([1.0], [0.0], [0.0]);
+        adam.step(1, &[0.5], &mut p, (&mut m, &mut v), None);
+        // The bias-corrected first step is learning_rate · sign(g).
+        assert!((p[0] - 0.999).abs() < 1e-6);
+        adam.step(2, &[-0.5], &mut p, (&mut m, &mut v), None);
+        // m = (0.9·0.05 − 0.05) / 0.19, v = 0.25: the step is 1e-3 · (−0.005/0.19) / 0.5.
+        assert!((p[0] - (0.999 + 1e-3 * 0.005 / 0.19 / 0.5)).abs() < 1e-6);
+        let mut p = [1.0];
+        adam.step(
+            1,
+            &[-1.0],
+            &mut p,
+            (&mut [0.0], &mut [0.0]),
+            Some((-1.0, 1.0)),
+        );
+        assert_eq!(p[0], 1.0);
+    }
+}

@@ -1,0 +1,189 @@
+//! [`Plan`]: a graph at its shapes, ready to run: layers, buffers and what depends on noise.
+//! Knows no lanes.
+
+use crate::graph::Graph;
+use crate::op::{Layer, Stochastic, size};
+
+/// What a run over a chunk keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Only what is still read: forward passes.
+    Live,
+    /// Every value: gradients follow.
+    All,
+}
+
+/// Buffers of a run: value -> slot, and sizes of slots in numbers of one example.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slots {
+    pub(crate) of_value: Vec<usize>,
+    pub(crate) sizes: Vec<usize>,
+}
+
+impl Slots {
+    /// A slot that holds `size`: the best of `free`, or a new one.
+    fn take(&mut self, size: usize, free: &mut Vec<usize>) -> usize {
+        let fits = |slot: usize| self.sizes[slot].abs_diff(size);
+        let best = (0..free.len()).min_by_key(|&i| fits(free[i]));
+        match best {
+            Some(i) => {
+                let slot = free.swap_remove(i);
+                self.sizes[slot] = self.sizes[slot].max(size);
+                slot
+            }
+            None => {
+                self.sizes.push(size);
+                self.sizes.len() - 1
+            }
+        }
+    }
+
+    fn total(&self) -> usize {
+        self.sizes.iter().sum()
+    }
+}
+
+/// A graph at its shapes.
+pub(crate) struct Plan {
+    pub(crate) names: Vec<String>,
+    pub(crate) layers: Vec<Box<dyn Layer>>,
+    /// Values each node reads.
+    pub(crate) inputs: Vec<Vec<usize>>,
+    /// Numbers of one example in each value.
+    pub(crate) sizes: Vec<usize>,
+    /// Whether a node's output depends on noise. Those that do not form the prefix.
+    pub(crate) noisy: Vec<bool>,
+    pub(crate) stochastic: Vec<Stochastic>,
+    /// Whether a value depends on a trainable parameter.
+    pub(crate) trained: Vec<bool>,
+    live: Slots,
+    all: Slots,
+    pub(crate) gradients: Slots,
+}
+
+impl Plan {
+    pub(crate) fn new(graph: &Graph) -> Self {
+        let nodes = graph.nodes();
+        let inputs: Vec<Vec<usize>> = nodes.iter().map(|node| node.inputs.clone()).collect();
+        let sizes: Vec<usize> = (0..=nodes.len()).map(|v| size(graph.shape(v))).collect();
+        let stochastic: Vec<Stochastic> = nodes.iter().map(|node| node.op.stochastic()).collect();
+        let mut noisy = Vec::new();
+        let mut trained = vec![false];
+        for (i, params) in graph.params().iter().enumerate() {
+            let noisy_input = inputs[i].iter().any(|&v| v > 0 && noisy[v - 1]);
+            noisy.push(stochastic[i] != Stochastic::No || noisy_input);
+            let own = params.iter().any(|param| param.trainable);
+            trained.push(own || inputs[i].iter().any(|&v| trained[v]));
+        }
+        let mut plan = Self {
+            names: nodes.iter().map(|node| node.name.clone()).collect(),
+            layers: (0..nodes.len())
+                .map(|i| nodes[i].op.layer(&graph.input_shapes(i)))
+                .collect(),
+            all: Slots {
+                of_value: (0..sizes.len()).collect(),
+                sizes: sizes.clone(),
+            },
+            live: Slots::default(),
+            gradients: Slots::default(),
+            inputs,
+            sizes,
+            noisy,
+            stochastic,
+            trained,
+        };
+        plan.live = plan.live_slots();
+        plan.gradients = plan.gradient_slots();
+        plan
+    }
+
+    /// A prefix value that the noisy rest reads: it must survive all passes.
+    fn is_boundary(&self, value: usize) -> bool {
+        let prefix = value == 0 || !self.noisy[value - 1];
+        prefix && (0..self.inputs.len()).any(|i| self.noisy[i] && self.inputs[i].contains(&value))
+    }
+
+    fn live_slots(&self) -> Slots {
+        let n = self.inputs.len();
+        let last_use = |v: usize| (0..n).rev().find(|&i| self.inputs[i].contains(&v));
+        let mut slots = Slots::default();
+        let mut free = Vec::new();
+        let first = slots.take(self.sizes[0], &mut free);
+        slots.of_value.push(first);
+        for i in 0..n {
+            let slot = slots.take(self.sizes[i + 1], &mut free);
+            slots.of_value.push(slot);
+            for &v in &self.inputs[i] {
+                let slot = slots.of_value[v];
+                if last_use(v) == Some(i) && !self.is_boundary(v) && !free.contains(&slot) {
+                    free.push(slot);
+                }
+            }
+        }
+        slots
+    }
+
+    fn gradient_slots(&self) -> Slots {
+        let n = self.inputs.len();
+        let mut slots = Slots {
+            of_value: vec![usize::MAX; n + 1],
+            sizes: Vec::new(),
+        };
+        let mut free = Vec::new();
+        for i in (0..n).rev() {
+            for v in std::iter::once(i + 1).chain(self.inputs[i].iter().copied()) {
+                if slots.of_value[v] == usize::MAX {
+                    // Gradients at the boundary add up over draws: nothing may reuse them.
+                    let pool = if self.is_boundary(v) {
+                        &mut Vec::new()
+                    } else {
+                        &mut free
+                    };
+                    slots.of_value[v] = slots.take(self.sizes[v], pool);
+                }
+            }
+            if !self.is_boundary(i + 1) {
+                free.push(slots.of_value[i + 1]);
+            }
+        }
+        slots
+    }
+
+    pub(crate) fn slots(&self, keep: Keep) -> &Slots {
+        match keep {
+            Keep::Live => &self.live,
+            Keep::All => &self.all,
+        }
+    }
+
+    /// Numbers of one example that a run holds at once.
+    pub(crate) fn live_size(&self, keep: Keep) -> usize {
+        match keep {
+            Keep::Live => self.live.total(),
+            Keep::All => self.all.total() + self.gradients.total(),
+        }
+    }
+
+    /// The output of the node called `name`.
+    pub(crate) fn value(&self, name: &str) -> Option<usize> {
+        self.names
+            .iter()
+            .position(|known| known == name)
+            .map(|i| i + 1)
+    }
+
+    /// The network's output.
+    pub(crate) fn output(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// What is random at all.
+    pub(crate) fn randomness(&self) -> Stochastic {
+        let is = |kind| self.stochastic.contains(&kind);
+        match (is(Stochastic::PerPass), is(Stochastic::PerExample)) {
+            (true, _) => Stochastic::PerPass,
+            (_, true) => Stochastic::PerExample,
+            _ => Stochastic::No,
+        }
+    }
+}

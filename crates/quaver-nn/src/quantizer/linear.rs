@@ -1,0 +1,81 @@
+//! Uniform quantization with a step and a range.
+
+use super::{Checked, Quantizer, Surrogate};
+use crate::noise::LayerDraw;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `clip(round(r / step) · step, min, max)`, ties to even (Hubara et al., "Quantized Neural
+/// Networks", 2016; the paper's eq. 6).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// Distance between levels, positive and finite.
+    pub step: f32,
+    /// Smallest value.
+    pub min: f32,
+    /// Largest value, above `min`.
+    pub max: f32,
+    /// What stands for the gradient.
+    #[serde(default)]
+    pub surrogate: Surrogate,
+}
+
+impl Checked for Linear {
+    fn check(&self) -> Result<(), String> {
+        if !(self.step > 0.0 && self.step.is_finite()) {
+            return Err(format!(
+                "step must be positive and finite, got {}",
+                self.step
+            ));
+        }
+        if !(self.min < self.max && self.min.is_finite() && self.max.is_finite()) {
+            return Err(format!(
+                "min must be below max, both finite, got {} and {}",
+                self.min, self.max
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Quantizer for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn range(&self) -> Option<(f32, f32)> {
+        Some((self.min, self.max))
+    }
+    fn quantize(&self, latent: &[f32], _draw: Option<LayerDraw>, out: &mut [f32]) {
+        for (out, r) in out.iter_mut().zip(latent) {
+            *out = ((r / self.step).round_ties_even() * self.step).clamp(self.min, self.max);
+        }
+    }
+    fn surrogate_grad(&self, latent: &[f32], gradient: &mut [f32]) {
+        self.surrogate.apply(latent, gradient, (self.min, self.max));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_clips() {
+        let quantizer = Linear {
+            step: 0.25,
+            min: -0.5,
+            max: 1.0,
+            surrogate: Surrogate::default(),
+        };
+        let mut out = [0.0; 5];
+        quantizer.quantize(&[-3.0, -0.3, 0.125, 0.38, 9.0], None, &mut out);
+        assert_eq!(out, [-0.5, -0.25, 0.0, 0.5, 1.0]);
+        let mut gradient = [1.0; 3];
+        quantizer.surrogate_grad(&[-0.6, 0.0, 1.0], &mut gradient);
+        assert_eq!(gradient, [0.0, 1.0, 1.0]);
+    }
+}

@@ -1,0 +1,366 @@
+//! [`Trainer`]: one optimizer step over a batch.
+//!
+//! Batch normalization couples the examples of a batch, so the plan falls into stages with a
+//! barrier between them, forward and back. Chunks run in parallel within a stage; their
+//! statistics and weight gradients are joined in chunk order.
+
+use crate::engine::Engine;
+use crate::exec::{Batch, Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
+use crate::model::Model;
+use crate::noise::{Draw, Noise};
+use crate::op::{Coupling, Param, Prepared};
+use crate::optim::Adam;
+use crate::plan::{Keep, Plan};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+/// Optimizer state: what a checkpoint holds beside the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Steps taken.
+    pub step: u64,
+    /// Mean gradient of every parameter.
+    pub mean: Vec<Vec<Vec<f32>>>,
+    /// Mean squared gradient of every parameter.
+    pub square: Vec<Vec<Vec<f32>>>,
+}
+
+/// Loss of one example: `(row in the batch, logits, upstream)` writes the gradient with respect
+/// to the logits and returns the loss.
+pub type Loss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f64 + Sync + 'a;
+
+type Gradients = Vec<Vec<Vec<f32>>>;
+
+/// What one chunk leaves behind.
+#[derive(Default)]
+struct ChunkState {
+    workspace: Option<Workspace>,
+    gradients: Gradients,
+    part: Vec<f64>,
+    loss: f64,
+}
+
+/// A model in training.
+pub struct Trainer {
+    model: Model,
+    engine: Arc<Engine>,
+    plan: Plan,
+    adam: Adam,
+    state: State,
+    specs: Vec<Vec<Param>>,
+    prepared: Vec<Prepared>,
+    stages: Vec<Range<usize>>,
+    shared: Workspaces,
+    chunks: Vec<Mutex<ChunkState>>,
+}
+
+/// Elements of a parameter that one task updates.
+const UPDATE: usize = 8192;
+
+fn zeros(params: &[Vec<Vec<f32>>]) -> Gradients {
+    let node = |node: &Vec<Vec<f32>>| node.iter().map(|p| vec![0.0; p.len()]).collect();
+    params.iter().map(node).collect()
+}
+
+impl Trainer {
+    /// A trainer that continues from `state`, or starts.
+    pub fn new(model: Model, engine: Arc<Engine>, adam: Adam, state: Option<State>) -> Self {
+        let plan = Plan::new(&model.graph);
+        let mut stages = Vec::new();
+        let mut start = 0;
+        for (i, layer) in plan.layers.iter().enumerate() {
+            if layer.coupling().is_some() && i > 0 {
+                stages.push(start..i);
+                start = i;
+            }
+        }
+        stages.push(start..plan.layers.len());
+        let fresh = || State {
+            step: 0,
+            mean: zeros(&model.params),
+            square: zeros(&model.params),
+        };
+        Self {
+            state: state.unwrap_or_else(fresh),
+            specs: model.graph.params(),
+            prepared: vec![Prepared::default(); plan.layers.len()],
+            shared: Workspaces::default(),
+            chunks: Vec::new(),
+            model,
+            engine,
+            plan,
+            adam,
+            stages,
+        }
+    }
+
+    /// The model as it stands.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model as it stands, to write down what is known about it.
+    pub fn model_mut(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
+    /// Optimizer state as it stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The trained model.
+    pub fn into_model(self) -> Model {
+        self.model
+    }
+
+    /// One step on `batch` with batch statistics and the noise of `draw`: returns the sum of
+    /// the losses. `loss` gives each example's loss and gradient; a mean over the batch is the
+    /// caller's factor.
+    pub fn step(&mut self, batch: &Batch<'_>, draw: Draw, loss: &Loss<'_>) -> f64 {
+        let engine = Arc::clone(&self.engine);
+        engine.install(|| {
+            self.prepare(draw);
+            let chunks = self.cut(batch);
+            let n = self.stages.len();
+            for s in 0..n {
+                if self.plan.layers[self.stages[s].start].coupling().is_some() {
+                    if s == 0 {
+                        self.each(&chunks, |run, state| {
+                            run.load(batch);
+                            state.part = forward_part(run, 0);
+                        });
+                    }
+                    self.join_forward(s, chunks.len());
+                }
+                self.each(&chunks, |run, state| {
+                    self.forward_stage(s, run, state, batch, loss)
+                });
+            }
+            for s in (0..n.saturating_sub(1)).rev() {
+                self.join_backward(s + 1, chunks.len());
+                self.each(&chunks, |run, state| self.backward_stage(s, run, state));
+            }
+            if self.plan.layers[0].coupling().is_some() {
+                self.join_backward(0, chunks.len());
+            }
+            self.update(chunks.len());
+        });
+        let losses = self.chunks.iter().take(self.n_chunks(batch.len()));
+        losses
+            .filter_map(|c| c.lock().ok().map(|state| state.loss))
+            .sum()
+    }
+
+    fn n_chunks(&self, examples: usize) -> usize {
+        examples.div_ceil(chunk_examples(&self.plan, Keep::All))
+    }
+
+    fn prepare(&mut self, draw: Draw) {
+        let (plan, params, simd) = (&self.plan, &self.model.params, self.engine.simd());
+        self.prepared
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(i, prepared)| {
+                let gradient = plan.inputs[i].iter().any(|&v| plan.trained[v]);
+                prepare(plan, i, params, Noise::Draw(draw), simd, gradient, prepared);
+            });
+    }
+
+    fn cut(&mut self, batch: &Batch<'_>) -> Vec<Chunk> {
+        let examples = chunk_examples(&self.plan, Keep::All);
+        let ids = batch.ids.chunks(examples).enumerate();
+        let chunks: Vec<Chunk> = ids.map(|(c, ids)| Chunk::new(c * examples, ids)).collect();
+        while self.chunks.len() < chunks.len() {
+            let gradients = zeros(&self.model.params);
+            self.chunks.push(Mutex::new(ChunkState {
+                gradients,
+                ..ChunkState::default()
+            }));
+        }
+        chunks
+    }
+
+    /// Runs `work` on every chunk in parallel. With one stage a worker's own workspace serves
+    /// chunk after chunk and stays in its cache; with several each chunk keeps its own.
+    fn each(&self, chunks: &[Chunk], work: impl Fn(&mut Run<'_>, &mut ChunkState) + Sync) {
+        chunks
+            .par_iter()
+            .zip(&self.chunks)
+            .for_each(|(chunk, state)| {
+                let Ok(mut state) = state.lock() else { return };
+                let run = |workspace: &mut Workspace, state: &mut ChunkState| {
+                    std::mem::swap(&mut workspace.params, &mut state.gradients);
+                    let simd = self.engine.simd();
+                    let mut run = Run::new(&self.plan, simd, Keep::All, chunk, workspace);
+                    work(&mut run, state);
+                    std::mem::swap(&mut workspace.params, &mut state.gradients);
+                };
+                if self.stages.len() == 1 {
+                    self.shared.with(|workspace| run(workspace, &mut state));
+                } else {
+                    let mut workspace = state.workspace.take().unwrap_or_default();
+                    run(&mut workspace, &mut state);
+                    state.workspace = Some(workspace);
+                }
+            });
+    }
+
+    fn layers(&self) -> Layers<'_> {
+        Layers {
+            base: &self.prepared,
+            drawn: &[],
+        }
+    }
+
+    /// Stage `s` forward; the last one goes on to the loss and back through itself.
+    fn forward_stage(
+        &self,
+        s: usize,
+        run: &mut Run<'_>,
+        state: &mut ChunkState,
+        batch: &Batch<'_>,
+        loss: &Loss<'_>,
+    ) {
+        let layers = self.layers();
+        if s == 0 && self.plan.layers[0].coupling().is_none() {
+            run.load(batch);
+        }
+        self.stages[s].clone().for_each(|i| run.forward(i, &layers));
+        if let Some(next) = self.stages.get(s + 1) {
+            state.part = forward_part(run, next.start);
+            return;
+        }
+        let output = self.plan.output();
+        let width = self.plan.sizes[output];
+        let mut logits = vec![0.0; run.chunk.examples * width];
+        let mut upstream = vec![0.0; logits.len()];
+        run.rows(output, &mut logits);
+        let rows = logits
+            .chunks_exact(width)
+            .zip(upstream.chunks_exact_mut(width));
+        let first = run.chunk.first;
+        state.loss = rows
+            .enumerate()
+            .map(|(e, (row, up))| loss(first + e, row, up))
+            .sum();
+        run.set_gradient(output, &upstream);
+        self.backward_nodes(s, run, state);
+    }
+
+    /// The coupling node that starts the stage after `s`, then stage `s`, back.
+    fn backward_stage(&self, s: usize, run: &mut Run<'_>, state: &mut ChunkState) {
+        self.backward_node(self.stages[s + 1].start, run);
+        self.backward_nodes(s, run, state);
+    }
+
+    fn backward_node(&self, i: usize, run: &mut Run<'_>) {
+        run.backward(i, &self.layers(), &|v| self.plan.trained[v], true);
+    }
+
+    /// Stage `s` back, up to its coupling node, whose statistics are taken.
+    fn backward_nodes(&self, s: usize, run: &mut Run<'_>, state: &mut ChunkState) {
+        let Range { start, end } = self.stages[s];
+        let coupling = self.plan.layers[start].coupling();
+        let first = start + usize::from(coupling.is_some());
+        (first..end).rev().for_each(|i| self.backward_node(i, run));
+        if let Some(coupling) = coupling {
+            state.part = coupling.backward_part(&run.part(start, true), &self.prepared[start]);
+        }
+    }
+
+    fn parts(&self, chunks: usize) -> Vec<Vec<f64>> {
+        let taken = self.chunks[..chunks]
+            .iter()
+            .filter_map(|chunk| chunk.lock().ok());
+        taken
+            .map(|mut state| std::mem::take(&mut state.part))
+            .collect()
+    }
+
+    fn join_forward(&mut self, s: usize, chunks: usize) {
+        let i = self.stages[s].start;
+        let parts = self.parts(chunks);
+        if let Some(coupling) = coupling(&self.plan, i) {
+            coupling.forward_join(&parts, &mut self.model.params[i], &mut self.prepared[i]);
+        }
+    }
+
+    /// The joined gradients go to the first chunk; the other chunks' stay zero.
+    fn join_backward(&mut self, s: usize, chunks: usize) {
+        let i = self.stages[s].start;
+        let parts = self.parts(chunks);
+        let Ok(first) = self.chunks[0].get_mut() else {
+            return;
+        };
+        if let Some(coupling) = coupling(&self.plan, i) {
+            let (params, prepared) = (&self.model.params[i], &mut self.prepared[i]);
+            coupling.backward_join(&parts, params, prepared, &mut first.gradients[i]);
+        }
+    }
+
+    /// Sums the chunks' gradients in order, applies surrogates, steps and clips.
+    fn update(&mut self, chunks: usize) {
+        self.state.step += 1;
+        let step = self.state.step;
+        let (simd, adam) = (self.engine.simd(), self.adam);
+        let mut all: Vec<Gradients> = self.chunks[..chunks]
+            .iter_mut()
+            .filter_map(|chunk| chunk.get_mut().ok())
+            .map(|state| std::mem::take(&mut state.gradients))
+            .collect();
+        let (total, rest) = all.split_at_mut(1);
+        let nodes = total[0].par_iter_mut().enumerate();
+        nodes.for_each(|(i, node)| {
+            for (p, gradient) in node.iter_mut().enumerate() {
+                gradient
+                    .par_chunks_mut(UPDATE)
+                    .enumerate()
+                    .for_each(|(c, sum)| {
+                        for other in rest.iter() {
+                            let more = &other[i][p][c * UPDATE..];
+                            simd.vectorize(|| sum.iter_mut().zip(more).for_each(|(s, m)| *s += m));
+                        }
+                    });
+            }
+            self.plan.layers[i].surrogate(&self.model.params[i], node);
+        });
+        let state = self.state.mean.par_iter_mut().zip(&mut self.state.square);
+        let params = self.model.params.par_iter_mut().zip(&total[0]).zip(state);
+        params
+            .zip(&self.specs)
+            .for_each(|(((params, gradients), (mean, square)), specs)| {
+                for (p, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.trainable) {
+                    let state = mean[p]
+                        .par_chunks_mut(UPDATE)
+                        .zip(square[p].par_chunks_mut(UPDATE));
+                    let pieces = params[p]
+                        .par_chunks_mut(UPDATE)
+                        .zip(gradients[p].par_chunks(UPDATE));
+                    pieces
+                        .zip(state)
+                        .for_each(|((param, gradient), (mean, square))| {
+                            simd.vectorize(|| {
+                                adam.step(step, gradient, param, (mean, square), spec.clip)
+                            });
+                        });
+                }
+            });
+        for (chunk, gradients) in self.chunks.iter_mut().zip(all) {
+            if let Ok(state) = chunk.get_mut() {
+                state.gradients = gradients;
+            }
+        }
+    }
+}
+
+fn coupling(plan: &Plan, i: usize) -> Option<&dyn Coupling> {
+    plan.layers[i].coupling()
+}
+
+fn forward_part(run: &Run<'_>, i: usize) -> Vec<f64> {
+    coupling(run.plan, i).map_or_else(Vec::new, |coupling| {
+        coupling.forward_part(&run.part(i, false))
+    })
+}

@@ -1,0 +1,79 @@
+//! [`Active`]: the images of a batch that an attack still works on. Finished ones leave it;
+//! since noise is keyed by id, the others do not notice.
+
+use ndarray::ArrayView4;
+
+use crate::classifier::Batch;
+
+use super::objective::Aim;
+use super::{AttackError, Case};
+
+/// Images an attack still works on, packed together.
+pub struct Active<'a> {
+    /// Their rows in the batch.
+    pub rows: Vec<usize>,
+    /// Their ids.
+    pub ids: Vec<u64>,
+    /// What is aimed at for each.
+    pub aims: Vec<Aim>,
+    /// Their pixels now, image after image.
+    pub pixels: Vec<f32>,
+    case: &'a Case<'a>,
+}
+
+impl<'a> Active<'a> {
+    /// All images of `case`, with `pixels` to start from.
+    #[must_use]
+    pub fn all(case: &'a Case<'a>, pixels: Vec<f32>) -> Self {
+        Self {
+            rows: (0..case.ids.len()).collect(),
+            ids: case.ids.to_vec(),
+            aims: case.aims.to_vec(),
+            pixels,
+            case,
+        }
+    }
+
+    /// Whether all are finished.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// As a classifier takes them.
+    ///
+    /// # Errors
+    /// [`AttackError::Layout`] if the pixels do not fill the images.
+    pub fn batch(&self) -> Result<Batch<'_>, AttackError> {
+        let [c, h, w] = self.case.shape;
+        let x = ArrayView4::from_shape((self.rows.len(), c, h, w), &self.pixels)?;
+        Ok(Batch { x, ids: &self.ids })
+    }
+
+    /// Pixels now of the image at `place` among the active ones.
+    #[must_use]
+    pub fn image(&self, place: usize) -> &[f32] {
+        let d = self.case.n_features();
+        &self.pixels[place * d..][..d]
+    }
+
+    /// Keeps the images with `true`, in order.
+    pub fn retain(&mut self, keep: &[bool]) {
+        if keep.iter().all(|keep| *keep) {
+            return;
+        }
+        let d = self.case.n_features();
+        let mut to = 0;
+        for from in (0..keep.len()).filter(|place| keep[*place]) {
+            self.pixels.copy_within(from * d..(from + 1) * d, to * d);
+            self.rows[to] = self.rows[from];
+            self.ids[to] = self.ids[from];
+            self.aims[to] = self.aims[from];
+            to += 1;
+        }
+        self.pixels.truncate(to * d);
+        self.rows.truncate(to);
+        self.ids.truncate(to);
+        self.aims.truncate(to);
+    }
+}

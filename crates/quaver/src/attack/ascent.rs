@@ -1,0 +1,308 @@
+//! Gradient steps in a ball: what FGSM, BIM and PGD are made of.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{SpecError, check_range};
+use crate::threat::{Budget, Goal, Norm, PixelRange};
+
+use super::active::Active;
+use super::objective::{Aim, Objective};
+use super::oracle::{Oracle, Outputs};
+use super::{AttackError, Case, Dialect, Perturbed};
+
+/// Norms that gradient steps know.
+pub const NORMS: &[Norm] = &[Norm::Linf, Norm::L2];
+/// Dialects that gradient steps know.
+pub const DIALECTS: &[Dialect] = &[
+    Dialect::Corrected,
+    Dialect::CleverHans21,
+    Dialect::CleverHans31,
+];
+
+/// Largest radius and step size, in pixel units.
+const MAX_LENGTH: f64 = 1000.0;
+/// Most steps.
+const MAX_STEPS: u32 = 100_000;
+
+/// Checks the radius and the norm of a gradient attack.
+///
+/// # Errors
+/// [`SpecError::OutOfRange`] naming the parameter.
+pub fn check_ball(eps: f64, norm: Norm) -> Result<(), SpecError> {
+    check_range("eps", eps, 0.0..=MAX_LENGTH, "0 to 1000")?;
+    if NORMS.contains(&norm) {
+        return Ok(());
+    }
+    Err(SpecError::OutOfRange {
+        name: "norm".to_owned(),
+        got: format!("{norm:?}").to_lowercase(),
+        allowed: "linf, l2".to_owned(),
+    })
+}
+
+/// Parameters of an attack that takes many steps in a ball.
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | `eps` | 0.3 | 0 to 1000 | radius of the ball, in pixel units |
+/// | `step_size` | 0.01 | above 0 to 1000 | length of a step, in pixel units |
+/// | `n_steps` | 40 | 1 to 100000 | number of steps |
+/// | `norm` | linf | linf, l2 | how lengths are measured |
+/// | `loss` | cross-entropy | any [`Objective`] | what is pushed up |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IteratedParams {
+    /// Radius of the ball, in pixel units; 0 to 1000.
+    pub eps: f64,
+    /// Length of a step, in pixel units; above 0 to 1000.
+    pub step_size: f64,
+    /// Number of steps; 1 to 100000.
+    pub n_steps: u32,
+    /// How lengths are measured; linf or l2.
+    pub norm: Norm,
+    /// What is pushed up.
+    pub loss: Objective,
+}
+
+impl Default for IteratedParams {
+    fn default() -> Self {
+        Self {
+            eps: 0.3,
+            step_size: 0.01,
+            n_steps: 40,
+            norm: Norm::Linf,
+            loss: Objective::CrossEntropy,
+        }
+    }
+}
+
+impl IteratedParams {
+    /// Checks all of them.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the parameter.
+    pub fn check(&self) -> Result<(), SpecError> {
+        check_ball(self.eps, self.norm)?;
+        let smallest = f64::from(f32::MIN_POSITIVE);
+        let sizes = smallest..=MAX_LENGTH;
+        check_range("step_size", self.step_size, sizes, "above 0 to 1000")?;
+        check_range("n_steps", self.n_steps, 1..=MAX_STEPS, "1 to 100000")
+    }
+
+    /// The ball.
+    #[must_use]
+    pub const fn budget(&self) -> Budget {
+        Budget {
+            norm: self.norm,
+            eps: self.eps as f32,
+        }
+    }
+
+    /// The steps under a dialect: ours keeps the best iterate, the others the last.
+    #[must_use]
+    pub fn ascent(&self, dialect: Dialect) -> Ascent {
+        Ascent {
+            objective: self.loss,
+            budget: self.budget(),
+            step_size: self.step_size as f32,
+            n_steps: self.n_steps,
+            direction: Direction::steepest(self.norm),
+            keep_best: dialect == Dialect::Corrected,
+        }
+    }
+}
+
+/// What turns a gradient into a step of length 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Its sign, 0 where it is 0.
+    Sign,
+    /// The gradient divided by its Euclidean length.
+    Unit,
+}
+
+impl Direction {
+    /// The steepest one in a norm.
+    #[must_use]
+    pub const fn steepest(norm: Norm) -> Self {
+        match norm {
+            Norm::Linf => Self::Sign,
+            Norm::L2 | Norm::L1 | Norm::L0 => Self::Unit,
+        }
+    }
+}
+
+/// A sequence of steps x' = project(x + step_size · direction).
+#[derive(Clone, Copy, Debug)]
+pub struct Ascent {
+    /// What is pushed up.
+    pub objective: Objective,
+    /// The ball around the clean image.
+    pub budget: Budget,
+    /// Length of a step, in pixel units.
+    pub step_size: f32,
+    /// Number of steps.
+    pub n_steps: u32,
+    /// Where a step goes.
+    pub direction: Direction,
+    /// Whether to return the best iterate, first by success and then by the objective, instead
+    /// of the last one. It costs one more forward pass.
+    pub keep_best: bool,
+}
+
+/// How good an iterate is: whether the aim is met, then the objective.
+type Rank = (bool, f64);
+
+impl Ascent {
+    /// Runs it from `start`. An image whose gradient is not finite stops where it is.
+    ///
+    /// # Errors
+    /// [`AttackError::TooFewClasses`] for the objective, and what the classifier refuses.
+    pub fn run(
+        &self,
+        oracle: &mut Oracle<'_>,
+        case: &Case<'_>,
+        start: Vec<f32>,
+    ) -> Result<Perturbed, AttackError> {
+        self.check_classes(oracle.n_classes(), case)?;
+        let n = case.ids.len();
+        let mut found = Perturbed::unchanged(start.clone(), n);
+        let mut best: Vec<Option<Rank>> = vec![None; n];
+        let mut active = Active::all(case, start);
+        for step in 0..self.n_steps {
+            if active.is_empty() {
+                break;
+            }
+            let (outputs, gradient) =
+                oracle.gradient(active.batch()?, step, self.objective, &active.aims)?;
+            if self.keep_best {
+                self.remember(&outputs, &active, &mut best, &mut found);
+            }
+            let gradient: Vec<f32> = gradient.iter().copied().collect();
+            let finite = self.advance(case, &mut active, &gradient, &mut found);
+            active.retain(&finite);
+        }
+        if self.keep_best && !active.is_empty() {
+            let outputs = oracle.outputs(active.batch()?, self.n_steps)?;
+            self.remember(&outputs, &active, &mut best, &mut found);
+        }
+        if !self.keep_best {
+            for (place, row) in active.rows.iter().enumerate() {
+                found.set(*row, active.image(place));
+            }
+        }
+        Ok(found)
+    }
+
+    fn check_classes(&self, n_classes: usize, case: &Case<'_>) -> Result<(), AttackError> {
+        let targeted = case.aims.iter().any(|aim| aim.target.is_some());
+        let goal = if targeted {
+            Goal::Targeted
+        } else {
+            Goal::Untargeted
+        };
+        let allowed = self.objective.min_classes(goal);
+        if n_classes >= allowed {
+            return Ok(());
+        }
+        let what = format!("the objective {:?}", self.objective);
+        Err(AttackError::TooFewClasses {
+            what,
+            got: n_classes,
+            allowed,
+        })
+    }
+
+    /// Moves every active image by one step; `false` for those whose gradient is not finite.
+    fn advance(
+        &self,
+        case: &Case<'_>,
+        active: &mut Active<'_>,
+        gradient: &[f32],
+        found: &mut Perturbed,
+    ) -> Vec<bool> {
+        let d = case.n_features();
+        let rows = &active.rows;
+        let finite: Vec<bool> = active
+            .pixels
+            .par_chunks_mut(d)
+            .zip(gradient.par_chunks(d))
+            .enumerate()
+            .map(|(place, (image, gradient))| {
+                let finite = gradient.iter().all(|g| g.is_finite());
+                if finite {
+                    self.step(case.image(rows[place]), image, gradient, case.setting.range);
+                }
+                finite
+            })
+            .collect();
+        for (place, row) in rows.iter().enumerate() {
+            let flags = &mut found.flags[*row];
+            if !finite[place] {
+                flags.non_finite = true;
+                if !self.keep_best {
+                    found.set(*row, active.image(place));
+                }
+                continue;
+            }
+            found.n_steps[*row] += 1;
+            flags.zero_gradient |= gradient[place * d..][..d].iter().all(|g| *g == 0.0);
+        }
+        finite
+    }
+
+    fn step(&self, x: &[f32], image: &mut [f32], gradient: &[f32], range: PixelRange) {
+        match self.direction {
+            Direction::Sign => {
+                for (pixel, g) in image.iter_mut().zip(gradient) {
+                    // signum gives 1 at 0, where the pixel must not move.
+                    let sign = if *g == 0.0 { 0.0 } else { g.signum() };
+                    *pixel = range.clip(*pixel + self.step_size * sign);
+                }
+            }
+            Direction::Unit => {
+                let squares: f64 = gradient.iter().map(|g| f64::from(*g).powi(2)).sum();
+                let scale = f64::from(self.step_size) / squares.sqrt();
+                if !scale.is_finite() {
+                    return;
+                }
+                for (pixel, g) in image.iter_mut().zip(gradient) {
+                    *pixel = range.clip((f64::from(*pixel) + scale * f64::from(*g)) as f32);
+                }
+            }
+        }
+        self.budget.project(x, image);
+    }
+
+    /// Notes the images that are better than all before them.
+    fn remember(
+        &self,
+        outputs: &Outputs,
+        active: &Active<'_>,
+        best: &mut [Option<Rank>],
+        found: &mut Perturbed,
+    ) {
+        for (place, row) in active.rows.iter().enumerate() {
+            let aim = active.aims[place];
+            let value = outputs.value(place, self.objective, aim);
+            let rank = (is_met(aim, outputs.class(place)), value);
+            let better = match best[*row] {
+                None => !value.is_nan(),
+                Some(before) => (rank.0 && !before.0) || (rank.0 == before.0 && value > before.1),
+            };
+            if better {
+                best[*row] = Some(rank);
+                found.set(*row, active.image(place));
+            }
+        }
+    }
+}
+
+/// Whether being classified as `class` meets the aim.
+fn is_met(aim: Aim, class: Option<usize>) -> bool {
+    class.is_some_and(|class| match aim.target {
+        Some(target) => class == target,
+        None => class != aim.label,
+    })
+}

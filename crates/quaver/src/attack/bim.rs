@@ -1,0 +1,80 @@
+//! BIM.
+
+use crate::spec::{Spec, SpecError};
+use crate::threat::Budget;
+
+use super::ascent::{DIALECTS, IteratedParams, NORMS};
+use super::oracle::Oracle;
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "bim",
+    title: "Basic iterative method",
+    paper: "Adversarial examples in the physical world (2017)",
+    access: Access::WhiteBox,
+    norms: NORMS,
+    dialects: DIALECTS,
+    takes_start: false,
+    always_targeted: false,
+    build: |spec| Ok(Box::new(Bim::new(spec.params()?)?)),
+};
+
+/// Basic iterative method (BIM): many small steps along the gradient, from the clean image.
+///
+/// # Method
+/// x₀ = x, then x' = ball(clip(x + step_size · sign(g))), g the gradient of the loss and
+/// sign(0) = 0; in L2 along g / ‖g‖₂.
+///
+/// # Source
+/// "Adversarial examples in the physical world" (2017), section 2.2. Differs: the best iterate
+/// is returned (first by success, then by the loss, as the attack sees them), where the dialects
+/// `cleverhans-2.1` and `cleverhans-3.1` return the last.
+///
+/// # Parameters
+/// [`IteratedParams`].
+///
+/// # Cost
+/// `n_steps` forward and backward passes for each draw of noise, and one forward pass more to
+/// judge the last iterate.
+///
+/// # Limits
+/// From one start only; gradients of quantized networks are surrogates, so that failing shows
+/// less than it seems.
+#[derive(Clone, Debug)]
+pub struct Bim {
+    params: IteratedParams,
+}
+
+impl Bim {
+    /// With checked parameters.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the parameter.
+    pub fn new(params: IteratedParams) -> Result<Self, SpecError> {
+        params.check()?;
+        Ok(Self { params })
+    }
+}
+
+impl Attack for Bim {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
+    }
+
+    fn budget(&self, _: Setting) -> Budget {
+        self.params.budget()
+    }
+
+    fn n_steps(&self, _: Setting) -> u32 {
+        self.params.n_steps
+    }
+
+    fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
+        let ascent = self.params.ascent(case.setting.dialect);
+        ascent.run(oracle, case, case.pixels.to_vec())
+    }
+}

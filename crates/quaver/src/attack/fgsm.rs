@@ -1,0 +1,117 @@
+//! FGSM.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Spec, SpecError};
+use crate::threat::{Budget, Norm};
+
+use super::ascent::{Ascent, DIALECTS, Direction, NORMS, check_ball};
+use super::objective::Objective;
+use super::oracle::Oracle;
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "fgsm",
+    title: "Fast gradient sign method",
+    paper: "Explaining and Harnessing Adversarial Examples (2015)",
+    access: Access::WhiteBox,
+    norms: NORMS,
+    dialects: DIALECTS,
+    takes_start: false,
+    always_targeted: false,
+    build: |spec| Ok(Box::new(Fgsm::new(spec.params()?)?)),
+};
+
+/// Parameters of [`Fgsm`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FgsmParams {
+    /// Length of the step, in pixel units; 0 to 1000.
+    pub eps: f64,
+    /// How it is measured; linf or l2.
+    pub norm: Norm,
+    /// What is pushed up.
+    pub loss: Objective,
+}
+
+impl Default for FgsmParams {
+    fn default() -> Self {
+        Self {
+            eps: 0.3,
+            norm: Norm::Linf,
+            loss: Objective::CrossEntropy,
+        }
+    }
+}
+
+/// Fast gradient sign method (FGSM): one step of length eps along the gradient.
+///
+/// # Method
+/// x' = clip(x + eps · sign(g)), g the gradient of the loss at x and sign(0) = 0; in L2 along
+/// g / ‖g‖₂. A zero gradient moves nothing.
+///
+/// # Source
+/// "Explaining and Harnessing Adversarial Examples" (2015). The same in all dialects, which
+/// differ in the labels they attack.
+///
+/// # Parameters
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | `eps` | 0.3 | 0 to 1000 | length of the step, in pixel units |
+/// | `norm` | linf | linf, l2 | how it is measured |
+/// | `loss` | cross-entropy | any [`Objective`] | what is pushed up |
+///
+/// # Cost
+/// One forward and one backward pass for each draw of noise.
+///
+/// # Limits
+/// A single step says little about robustness: where it fails, iterated attacks often succeed.
+#[derive(Clone, Debug)]
+pub struct Fgsm {
+    params: FgsmParams,
+}
+
+impl Fgsm {
+    /// With checked parameters.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the parameter.
+    pub fn new(params: FgsmParams) -> Result<Self, SpecError> {
+        check_ball(params.eps, params.norm)?;
+        Ok(Self { params })
+    }
+}
+
+impl Attack for Fgsm {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
+    }
+
+    fn budget(&self, _: Setting) -> Budget {
+        Budget {
+            norm: self.params.norm,
+            eps: self.params.eps as f32,
+        }
+    }
+
+    fn n_steps(&self, _: Setting) -> u32 {
+        1
+    }
+
+    fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
+        let budget = self.budget(case.setting);
+        let ascent = Ascent {
+            objective: self.params.loss,
+            budget,
+            step_size: budget.eps,
+            n_steps: 1,
+            direction: Direction::steepest(budget.norm),
+            keep_best: false,
+        };
+        ascent.run(oracle, case, case.pixels.to_vec())
+    }
+}

@@ -1,0 +1,263 @@
+//! JSMA.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Spec, SpecError, check_range};
+use crate::threat::{Budget, Norm};
+
+use super::active::Active;
+use super::objective::Objective;
+use super::oracle::Oracle;
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+
+mod features;
+
+use features::{Features, Outcome, Saliency};
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "jsma",
+    title: "Jacobian-based saliency map attack",
+    paper: "The Limitations of Deep Learning in Adversarial Settings (2016)",
+    access: Access::WhiteBox,
+    norms: &[Norm::L0],
+    dialects: &[
+        Dialect::Corrected,
+        Dialect::CleverHans21,
+        Dialect::CleverHans31,
+        Dialect::Art,
+        Dialect::Torchattacks,
+    ],
+    takes_start: false,
+    always_targeted: true,
+    build: |spec| Ok(Box::new(Jsma::new(spec.params()?)?)),
+};
+
+/// Which outputs the saliency map differentiates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Jacobian {
+    /// What the dialect uses: log-probs in `corrected`, probs in `cleverhans-2.1` and `art`,
+    /// logits in `cleverhans-3.1` and `torchattacks`.
+    #[default]
+    Auto,
+    /// Softmax probabilities. Their gradients vanish on confident networks.
+    Probs,
+    /// Their logarithms: the gradient of the target's is a positive multiple of that of its
+    /// probability, hence the same pairs without the underflow.
+    LogProbs,
+    /// Logits.
+    Logits,
+}
+
+impl Jacobian {
+    const fn resolved(self, dialect: Dialect) -> Self {
+        match (self, dialect) {
+            (Self::Auto, Dialect::Corrected) => Self::LogProbs,
+            (Self::Auto, Dialect::CleverHans21 | Dialect::Art) => Self::Probs,
+            (Self::Auto, Dialect::CleverHans31 | Dialect::Torchattacks) => Self::Logits,
+            (given, _) => given,
+        }
+    }
+
+    const fn objective(self) -> Objective {
+        match self {
+            Self::Probs => Objective::Prob,
+            Self::Logits => Objective::Logit,
+            Self::LogProbs | Self::Auto => Objective::CrossEntropy,
+        }
+    }
+}
+
+/// Parameters of [`Jsma`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JsmaParams {
+    /// Change of a pixel in one step, in pixel units; 0.001 to 1 up, or down if negative.
+    pub theta: f64,
+    /// Share of the pixels that may change; 0 to 1.
+    pub gamma: f64,
+    /// Which outputs the saliency map differentiates.
+    pub jacobian: Jacobian,
+}
+
+impl Default for JsmaParams {
+    fn default() -> Self {
+        Self {
+            theta: 1.0,
+            gamma: 0.1,
+            jacobian: Jacobian::Auto,
+        }
+    }
+}
+
+/// Jacobian-based saliency map attack (JSMA): pushes the two pixels at a time that help the
+/// target class most at the cost of the others.
+///
+/// # Method
+/// With T the gradient of the target's output and O that of the sum of the others', the pair
+/// (i, j) of unused pixels with T_i + T_j > 0, O_i + O_j < 0 and the largest product
+/// -(T_i + T_j)(O_i + O_j) changes by theta (for negative theta both signs turn), until the
+/// target is reached, no pair is admissible, or floor(N gamma / 2) steps are done. For
+/// probabilities O = -T, so the pair is that of the two largest T. Always targeted; without
+/// given targets, a random class other than the label.
+///
+/// # Source
+/// "The Limitations of Deep Learning in Adversarial Settings" (2016), algorithms 2 and 3.
+/// Dialects: in `cleverhans-2.1` and `cleverhans-3.1` a step without an admissible pair changes
+/// pixel 0 twice and goes on, and a negative theta adds its size without an upper bound; in
+/// `art` the two largest T are taken without any test of sign, pixels are used again until they
+/// saturate, and the attack goes on while the share of used pixels is at most gamma; in
+/// `torchattacks` there are ceil(N gamma / 2) steps, pixels within a hundredth of the bound are
+/// left out, the target is the class after the label, and theta must be positive.
+///
+/// # Parameters
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | `theta` | 1 | 0.001 to 1 or -1 to -0.001 | change of a pixel in a step, in pixel units |
+/// | `gamma` | 0.1 | 0 to 1 | share of the pixels that may change |
+/// | `jacobian` | auto | auto, probs, log-probs, logits | outputs that are differentiated |
+///
+/// # Cost
+/// One forward and one backward pass a step and draw of noise, two of each for logits.
+///
+/// # Limits
+/// Greedy: failing shows little. It bounds how many pixels change, not by how much.
+#[derive(Clone, Debug)]
+pub struct Jsma {
+    params: JsmaParams,
+}
+
+impl Jsma {
+    /// With checked parameters.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the parameter.
+    pub fn new(params: JsmaParams) -> Result<Self, SpecError> {
+        if !(0.001..=1.0).contains(&params.theta.abs()) {
+            return Err(SpecError::OutOfRange {
+                name: "theta".to_owned(),
+                got: params.theta.to_string(),
+                allowed: "0.001 to 1 or -1 to -0.001".to_owned(),
+            });
+        }
+        check_range("gamma", params.gamma, 0.0..=1.0, "0 to 1")?;
+        Ok(Self { params })
+    }
+
+    /// Most pixels that can change.
+    fn n_pixels(&self, setting: Setting) -> u32 {
+        let share = setting.n_features as f64 * self.params.gamma;
+        match setting.dialect {
+            Dialect::Art => share.floor() as u32 + 2,
+            Dialect::Torchattacks => 2 * (share / 2.0).ceil() as u32,
+            _ => 2 * (share / 2.0).floor() as u32,
+        }
+    }
+}
+
+impl Attack for Jsma {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
+        let jacobian = self.params.jacobian.resolved(dialect);
+        Spec::of(
+            ENTRY.id,
+            &JsmaParams {
+                jacobian,
+                ..self.params.clone()
+            },
+        )
+    }
+
+    fn budget(&self, setting: Setting) -> Budget {
+        Budget {
+            norm: Norm::L0,
+            eps: self.n_pixels(setting) as f32,
+        }
+    }
+
+    fn n_steps(&self, setting: Setting) -> u32 {
+        let n_pixels = self.n_pixels(setting);
+        if setting.dialect != Dialect::Art {
+            return n_pixels / 2;
+        }
+        let width = f64::from(setting.range.high) - f64::from(setting.range.low);
+        n_pixels.saturating_mul((width / self.params.theta.abs()).ceil() as u32)
+    }
+
+    fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
+        let setting = case.setting;
+        if setting.dialect == Dialect::Torchattacks {
+            check_range(
+                "theta",
+                self.params.theta,
+                0.0..=1.0,
+                "0.001 to 1 in this dialect",
+            )?;
+        }
+        let jacobian = self.params.jacobian.resolved(setting.dialect);
+        let saliency = Saliency {
+            theta: self.params.theta as f32,
+            gamma: self.params.gamma,
+            setting,
+            two_gradients: jacobian == Jacobian::Logits && setting.dialect != Dialect::Art,
+        };
+        let d = case.n_features();
+        let mut found = Perturbed::unchanged(case.pixels.to_vec(), case.ids.len());
+        let mut active = Active::all(case, case.pixels.to_vec());
+        let mut features: Vec<Features> = case
+            .pixels
+            .par_chunks(d)
+            .map(|x| Features::of(x, &saliency))
+            .collect();
+        for step in 0..self.n_steps(setting) {
+            if active.is_empty() {
+                break;
+            }
+            let (outputs, t) =
+                oracle.gradient(active.batch()?, step, jacobian.objective(), &active.aims)?;
+            let t: Vec<f32> = t.iter().copied().collect();
+            let p: Vec<f32> = if saliency.two_gradients {
+                let rest = Objective::RestLogits;
+                let (_, p) = oracle.gradient(active.batch()?, step, rest, &active.aims)?;
+                p.iter().copied().collect()
+            } else {
+                t.clone()
+            };
+            let aims = &active.aims;
+            let outcomes: Vec<Outcome> = (active.pixels.par_chunks_mut(d), &mut features)
+                .into_par_iter()
+                .zip((t.par_chunks(d), p.par_chunks(d)))
+                .enumerate()
+                .map(|(place, ((image, features), (t, p)))| {
+                    let reached = outputs.class(place) == aims[place].target;
+                    saliency.step(image, features, reached, t, p)
+                })
+                .collect();
+            let goes_on = note(&outcomes, &active, &mut found);
+            let mut kept = goes_on.iter();
+            features.retain(|_| kept.next() == Some(&true));
+            active.retain(&goes_on);
+        }
+        for (place, row) in active.rows.iter().enumerate() {
+            found.set(*row, active.image(place));
+        }
+        Ok(found)
+    }
+}
+
+/// Writes down what a step did to each image; whether it goes on.
+fn note(outcomes: &[Outcome], active: &Active<'_>, found: &mut Perturbed) -> Vec<bool> {
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let row = active.rows[place];
+        found.flags[row] = found.flags[row].or(outcome.flags);
+        found.n_steps[row] += u32::from(outcome.moved);
+        if !outcome.goes_on {
+            found.set(row, active.image(place));
+        }
+    }
+    outcomes.iter().map(|outcome| outcome.goes_on).collect()
+}

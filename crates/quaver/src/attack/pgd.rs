@@ -1,0 +1,161 @@
+//! PGD.
+
+use crate::rng::Rng;
+use crate::spec::{Spec, SpecError};
+use crate::threat::{Budget, Norm};
+
+use super::ascent::{DIALECTS, Direction, IteratedParams, NORMS};
+use super::oracle::Oracle;
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "pgd",
+    title: "Projected gradient descent",
+    paper: "Towards Deep Learning Models Resistant to Adversarial Attacks (2018)",
+    access: Access::WhiteBox,
+    norms: NORMS,
+    dialects: DIALECTS,
+    takes_start: true,
+    always_targeted: false,
+    build: |spec| Ok(Box::new(Pgd::new(spec.params()?)?)),
+};
+
+/// Projected gradient descent (PGD): many small steps along the gradient, from a random point
+/// of the ball.
+///
+/// # Method
+/// x₀ uniform in the ball around x, clipped; then x' = ball(clip(x + step_size · sign(g))), g the
+/// gradient of the loss and sign(0) = 0; in L2 along g / ‖g‖₂. A start that is given is projected
+/// into the ball and used in the first restart.
+///
+/// # Source
+/// "Towards Deep Learning Models Resistant to Adversarial Attacks" (2018), section 2.1. Differs:
+/// the best iterate is returned (first by success, then by the loss, as the attack sees them).
+/// Dialects: `cleverhans-3.1` returns the last iterate; `cleverhans-2.1` as well, starts
+/// uniformly in the cube of radius eps whatever the norm, projected into the ball but not
+/// clipped to the pixel range before the first gradient, and steps along the sign in every norm.
+///
+/// # Parameters
+/// [`IteratedParams`].
+///
+/// # Cost
+/// `n_steps` forward and backward passes for each draw of noise, and one forward pass more to
+/// judge the last iterate; times the restarts.
+///
+/// # Limits
+/// Gradients of quantized networks are surrogates, so that failing shows less than it seems.
+#[derive(Clone, Debug)]
+pub struct Pgd {
+    params: IteratedParams,
+}
+
+impl Pgd {
+    /// With checked parameters.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] naming the parameter.
+    pub fn new(params: IteratedParams) -> Result<Self, SpecError> {
+        params.check()?;
+        Ok(Self { params })
+    }
+
+    /// Where image `row` begins.
+    fn start(&self, case: &Case<'_>, row: usize) -> Vec<f32> {
+        let x = case.image(row);
+        let d = x.len();
+        let budget = self.params.budget();
+        let in_cube = case.setting.dialect == Dialect::CleverHans21;
+        let mut start = match case.start {
+            Some(start) => start[row * d..][..d].to_vec(),
+            None => {
+                let purpose = format!("attack-start-{}", case.restart);
+                let mut rng = Rng::new(case.seed, &purpose, case.ids[row]);
+                let norm = if in_cube { Norm::Linf } else { budget.norm };
+                let changes = in_ball(norm, f64::from(budget.eps), d, &mut rng);
+                x.iter()
+                    .zip(changes)
+                    .map(|(x, change)| (f64::from(*x) + change) as f32)
+                    .collect()
+            }
+        };
+        budget.project(x, &mut start);
+        if !in_cube {
+            start
+                .iter_mut()
+                .for_each(|v| *v = case.setting.range.clip(*v));
+        }
+        start
+    }
+}
+
+/// Uniform in the ball of radius `eps` in `d` dimensions: in L2 a normal direction, with the
+/// d-th root of a uniform number for the length.
+fn in_ball(norm: Norm, eps: f64, d: usize, rng: &mut Rng) -> Vec<f64> {
+    if norm == Norm::Linf {
+        return (0..d).map(|_| eps * (2.0 * rng.uniform() - 1.0)).collect();
+    }
+    let direction: Vec<f64> = (0..d).map(|_| rng.normal()).collect();
+    let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let radius = eps * libm::pow(rng.uniform(), 1.0 / d as f64);
+    direction
+        .into_iter()
+        .map(|v| v * radius / length.max(f64::MIN_POSITIVE))
+        .collect()
+}
+
+impl Attack for Pgd {
+    fn entry(&self) -> &'static Entry {
+        &ENTRY
+    }
+
+    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
+    }
+
+    fn budget(&self, _: Setting) -> Budget {
+        self.params.budget()
+    }
+
+    fn n_steps(&self, _: Setting) -> u32 {
+        self.params.n_steps
+    }
+
+    fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
+        let mut ascent = self.params.ascent(case.setting.dialect);
+        if case.setting.dialect == Dialect::CleverHans21 {
+            ascent.direction = Direction::Sign;
+        }
+        let start = (0..case.ids.len())
+            .flat_map(|row| self.start(case, row))
+            .collect();
+        ascent.run(oracle, case, start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_are_uniform_in_the_ball() {
+        let n = 4000;
+        let lengths = |norm| -> Vec<f64> {
+            (0..n)
+                .map(|id| {
+                    let changes = in_ball(norm, 2.0, 3, &mut Rng::new(5, "test", id));
+                    match norm {
+                        Norm::Linf => changes.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
+                        _ => changes.iter().map(|v| v * v).sum::<f64>().sqrt(),
+                    }
+                })
+                .collect()
+        };
+        for norm in [Norm::Linf, Norm::L2] {
+            let lengths = lengths(norm);
+            assert!(lengths.iter().all(|length| *length <= 2.0 + 1e-12));
+            // In three dimensions an eighth of the ball lies within half its radius.
+            let inner = lengths.iter().filter(|length| **length < 1.0).count() as f64 / n as f64;
+            assert!((inner - 0.125).abs() < 0.02, "{norm:?}: {inner}");
+        }
+    }
+}

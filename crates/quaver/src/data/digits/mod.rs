@@ -1,0 +1,169 @@
+//! Handwriting-like digits drawn by the program, so that everything runs on a machine
+//! without data. Any number of them; each image is a function of (seed, split, row) alone.
+//!
+//! A digit is one of several ways to write it (`glyphs`), its points moved by an unsteady
+//! hand, stretched, slanted, turned and bent (`hand`), drawn with a soft pen (`pen`),
+//! sized and centered like MNIST: in a box of 20 pixels, center of mass in the middle of 28.
+
+mod glyphs;
+mod hand;
+mod pen;
+
+use super::{DataError, Dataset, Pixels, Split, source};
+use crate::rng::Rng;
+use glyphs::{GLYPHS, Glyph};
+use ndarray::Array4;
+use rayon::prelude::*;
+
+/// Height and width of an image in pixels.
+pub const SIDE: usize = 28;
+/// The most images of one split: 4 GB of pixels.
+pub const MAX_IMAGES: usize = 5_000_000;
+
+/// Draws the first `n` digits of a split: a data set named `digits` of shape (n, 1, 28, 28).
+/// Fewer digits are the first rows of more; the two splits never share a random stream.
+/// Runs in the caller's rayon pool and gives the same bytes in any.
+///
+/// # Errors
+/// [`DataError::TooMany`] above [`MAX_IMAGES`].
+pub fn draw(seed: u64, split: Split, n: usize) -> Result<Dataset, DataError> {
+    if n > MAX_IMAGES {
+        return Err(DataError::TooMany {
+            got: n,
+            allowed: MAX_IMAGES,
+        });
+    }
+    let mut pixels = Array4::zeros((n, 1, SIDE, SIDE));
+    let mut labels = vec![0; n];
+    if let Some(all) = pixels.as_slice_mut() {
+        all.par_chunks_exact_mut(SIDE * SIDE)
+            .zip(&mut labels)
+            .enumerate()
+            .for_each(|(row, (image, label))| *label = draw_one(seed, split, row as u64, image));
+    }
+    Dataset::new(
+        "digits",
+        split,
+        Pixels::Bytes(pixels),
+        labels,
+        source::class_names("digits"),
+    )
+}
+
+/// Draws one digit into a black image and returns its class.
+fn draw_one(seed: u64, split: Split, row: u64, image: &mut [u8]) -> usize {
+    let purpose = match split {
+        Split::Train => "digits/train",
+        Split::Test => "digits/test",
+    };
+    let mut rng = Rng::new(seed, purpose, row);
+    let class = rng.below(GLYPHS.len());
+    let glyph = choose(GLYPHS[class], &mut rng);
+    let pen = pen::Pen::choose(&mut rng);
+    let curves = hand::write(glyph.strokes, &mut rng);
+    let curves = hand::place(curves, pen.radius(), &mut rng);
+    pen.draw(&curves, &mut rng, image);
+    class
+}
+
+fn choose<'a>(ways: &'a [Glyph], rng: &mut Rng) -> &'a Glyph {
+    let total: u32 = ways.iter().map(|way| way.weight).sum();
+    let mut left = rng.below(total as usize) as u32;
+    for way in ways {
+        if left < way.weight {
+            return way;
+        }
+        left -= way.weight;
+    }
+    &ways[0]
+}
+
+/// Uniform in [low, high).
+fn between(rng: &mut Rng, low: f32, high: f32) -> f32 {
+    low + (high - low) * rng.uniform() as f32
+}
+
+/// Normal with deviation `sigma`, cut at two and a half deviations.
+fn normal(rng: &mut Rng, sigma: f32) -> f32 {
+    sigma * (rng.normal() as f32).clamp(-2.5, 2.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(dataset: &Dataset) -> &Array4<u8> {
+        match dataset.pixels() {
+            Pixels::Bytes(x) => x,
+            Pixels::Floats(_) => panic!("digits are bytes"),
+        }
+    }
+
+    #[test]
+    fn an_image_is_a_function_of_seed_split_and_row() {
+        let ten = draw(7, Split::Train, 10).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        let alone = pool.install(|| draw(7, Split::Train, 4)).unwrap();
+        assert_eq!(alone, ten.first(4));
+        assert_ne!(bytes(&draw(8, Split::Train, 4).unwrap()), bytes(&alone));
+        assert_ne!(bytes(&draw(7, Split::Test, 4).unwrap()), bytes(&alone));
+    }
+
+    #[test]
+    fn classes_are_about_equally_frequent() {
+        let dataset = draw(0, Split::Train, 4000).unwrap();
+        for class in 0..10 {
+            let count = dataset
+                .labels()
+                .iter()
+                .filter(|&&label| label == class)
+                .count();
+            // 400 expected, deviation 19.
+            assert!((325..475).contains(&count), "{count} of class {class}");
+        }
+    }
+
+    #[test]
+    fn pixels_are_distributed_as_on_mnist() {
+        let dataset = draw(0, Split::Test, 2000).unwrap();
+        let x = bytes(&dataset);
+        let n = x.len() as f64;
+        let mean = x.iter().map(|&v| f64::from(v) / 255.0).sum::<f64>() / n;
+        let black = x.iter().filter(|&&v| v == 0).count() as f64 / n;
+        let white = x.iter().filter(|&&v| v >= 240).count() as f64 / n;
+        // MNIST: 0.131, 0.81 and 0.08.
+        assert!((0.10..0.16).contains(&mean), "{mean}");
+        assert!((0.75..0.87).contains(&black), "{black}");
+        assert!((0.05..0.12).contains(&white), "{white}");
+    }
+
+    #[test]
+    fn digits_lie_in_the_middle_and_touch_no_edge() {
+        let dataset = draw(3, Split::Test, 500).unwrap();
+        for image in bytes(&dataset).outer_iter() {
+            let ink = |on_edge: bool| {
+                let pixels = image.indexed_iter().filter(move |&((_, y, x), _)| {
+                    !on_edge || [x, y].iter().any(|&at| at == 0 || at == SIDE - 1)
+                });
+                pixels.map(|(_, &v)| u64::from(v)).sum::<u64>()
+            };
+            assert!(ink(false) > 20 * 255, "hardly any ink");
+            assert_eq!(ink(true), 0, "ink on the edge");
+        }
+    }
+
+    #[test]
+    fn absurd_counts_are_refused() {
+        let error = draw(0, Split::Train, usize::MAX).unwrap_err();
+        assert!(matches!(
+            error,
+            DataError::TooMany {
+                allowed: MAX_IMAGES,
+                ..
+            }
+        ));
+    }
+}

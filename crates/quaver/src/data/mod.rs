@@ -1,0 +1,378 @@
+//! Labeled images: where they come from, how they are checked, how they are held.
+//! A data set is a plain value; images stay bytes until a batch is asked for.
+
+pub mod contact_sheet;
+pub mod digits;
+mod error;
+pub mod idx;
+pub mod input;
+pub mod mirrors;
+pub mod npy;
+pub mod npz;
+pub mod source;
+
+pub use error::{DataError, ImageError};
+
+use ndarray::{Array4, ArrayView4, Axis};
+use std::ops::Range;
+use std::path::Path;
+
+/// Which part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// For fitting.
+    Train,
+    /// Held out.
+    Test,
+}
+
+impl Split {
+    /// `train` or `test`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Pixels `(n, c, h, w)` as they were read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// 0 to 255; the value a classifier sees is v / 255.
+    Bytes(Array4<u8>),
+    /// In [0, 1].
+    Floats(Array4<f32>),
+}
+
+impl Pixels {
+    fn dim(&self) -> (usize, usize, usize, usize) {
+        match self {
+            Self::Bytes(x) => x.dim(),
+            Self::Floats(x) => x.dim(),
+        }
+    }
+
+    fn in_row_major_order(self) -> Self {
+        match self {
+            Self::Bytes(x) if !x.is_standard_layout() => {
+                Self::Bytes(x.as_standard_layout().into_owned())
+            }
+            Self::Floats(x) if !x.is_standard_layout() => {
+                Self::Floats(x.as_standard_layout().into_owned())
+            }
+            ordered => ordered,
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Bytes(x) => Self::Bytes(x.select(Axis(0), rows)),
+            Self::Floats(x) => Self::Floats(x.select(Axis(0), rows)),
+        }
+    }
+}
+
+/// Images with labels, class names and the ids that key their noise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    name: String,
+    split: Split,
+    pixels: Pixels,
+    labels: Vec<usize>,
+    ids: Vec<u64>,
+    class_names: Vec<String>,
+}
+
+impl Dataset {
+    /// Holds images with their labels; the id of an image is its row.
+    ///
+    /// # Errors
+    /// [`DataError::Count`] when there is not one label an image, [`DataError::Label`] when a
+    /// label is no class, [`DataError::Images`] when a float pixel is outside [0, 1].
+    /// Where they name a file, it is `name`.
+    pub fn new(
+        name: &str,
+        split: Split,
+        pixels: Pixels,
+        labels: Vec<usize>,
+        class_names: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let path = Path::new(name);
+        let (n, c, h, w) = pixels.dim();
+        if labels.len() != n {
+            let (path, what) = (path.to_owned(), "labels".to_owned());
+            return Err(DataError::Count {
+                path,
+                what,
+                expected: n,
+                got: labels.len(),
+            });
+        }
+        check_labels(path, &labels, class_names.len())?;
+        if let Pixels::Floats(x) = &pixels {
+            check_images(x.view(), [c, h, w]).map_err(|problem| DataError::Images {
+                path: path.to_owned(),
+                problem,
+            })?;
+        }
+        let ids = (0..n as u64).collect();
+        let pixels = pixels.in_row_major_order();
+        Ok(Self {
+            name: name.to_owned(),
+            split,
+            pixels,
+            labels,
+            ids,
+            class_names,
+        })
+    }
+
+    /// Name of the data set, `mnist`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which part this is.
+    #[must_use]
+    pub fn split(&self) -> Split {
+        self.split
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// `[c, h, w]` of an image.
+    #[must_use]
+    pub fn image_shape(&self) -> [usize; 3] {
+        let (_, c, h, w) = self.pixels.dim();
+        [c, h, w]
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn n_classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// Names of the classes, by label.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// True labels `(n)`.
+    #[must_use]
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// Ids `(n)`: rows of the data set as it was loaded, kept by [`Dataset::subset`].
+    #[must_use]
+    pub fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
+    /// The pixels as they were read.
+    #[must_use]
+    pub fn pixels(&self) -> &Pixels {
+        &self.pixels
+    }
+
+    /// The first `n` images, or all of them when there are fewer.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        let rows: Vec<usize> = (0..n.min(self.len())).collect();
+        self.select(&rows)
+    }
+
+    /// The images of `rows`, in that order, with the ids they had.
+    ///
+    /// # Errors
+    /// [`DataError::Row`] when there is no such row.
+    pub fn subset(&self, rows: &[usize]) -> Result<Self, DataError> {
+        if let Some(&got) = rows.iter().find(|&&row| row >= self.len()) {
+            return Err(DataError::Row {
+                name: self.name.clone(),
+                got,
+                n: self.len(),
+            });
+        }
+        Ok(self.select(rows))
+    }
+
+    /// Rows `rows` as `(n, c, h, w)` in [0, 1], C-contiguous. A range past the end is cut.
+    #[must_use]
+    pub fn images(&self, rows: Range<usize>) -> Array4<f32> {
+        let end = rows.end.min(self.len());
+        let slice = ndarray::Slice::from(rows.start.min(end)..end);
+        match &self.pixels {
+            Pixels::Bytes(x) => x.slice_axis(Axis(0), slice).mapv(unit),
+            Pixels::Floats(x) => x.slice_axis(Axis(0), slice).to_owned(),
+        }
+    }
+
+    /// Writes the pixels of `row` (below [`Dataset::len`]) in [0, 1] over `out`, which has
+    /// room for exactly c · h · w of them.
+    pub fn copy_image(&self, row: usize, out: &mut [f32]) {
+        match &self.pixels {
+            Pixels::Bytes(x) => {
+                let image = x.index_axis(Axis(0), row);
+                out.iter_mut()
+                    .zip(image)
+                    .for_each(|(out, &v)| *out = unit(v));
+            }
+            Pixels::Floats(x) => {
+                let image = x.index_axis(Axis(0), row);
+                out.iter_mut().zip(image).for_each(|(out, &v)| *out = v);
+            }
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            name: self.name.clone(),
+            split: self.split,
+            pixels: self.pixels.select(rows),
+            labels: rows.iter().map(|&row| self.labels[row]).collect(),
+            ids: rows.iter().map(|&row| self.ids[row]).collect(),
+            class_names: self.class_names.clone(),
+        }
+    }
+}
+
+/// The value in [0, 1] of a byte pixel.
+fn unit(v: u8) -> f32 {
+    f32::from(v) / 255.0
+}
+
+/// Whether a classifier of `[c, h, w]` images may be given `x`: the one check of shape,
+/// range [0, 1] and finiteness, made where images enter and on what an attack returns.
+///
+/// # Errors
+/// [`ImageError`] with both shapes, or with the first bad image and its first bad value.
+pub fn check_images(x: ArrayView4<'_, f32>, expected: [usize; 3]) -> Result<(), ImageError> {
+    let (_, c, h, w) = x.dim();
+    if [c, h, w] != expected {
+        return Err(ImageError::Shape {
+            expected,
+            got: vec![c, h, w],
+        });
+    }
+    for (image, pixels) in x.outer_iter().enumerate() {
+        if let Some(&value) = pixels.iter().find(|v| !(0.0..=1.0).contains(*v)) {
+            return Err(ImageError::Pixel { image, value });
+        }
+    }
+    Ok(())
+}
+
+fn check_labels(path: &Path, labels: &[usize], n_classes: usize) -> Result<(), DataError> {
+    match labels.iter().position(|&label| label >= n_classes) {
+        None => Ok(()),
+        Some(row) => {
+            let got = labels[row] as i128;
+            Err(DataError::Label {
+                path: path.to_owned(),
+                row,
+                got,
+                n_classes,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array;
+
+    fn four() -> Dataset {
+        let bytes = Array::from_shape_vec((4, 1, 1, 2), vec![0, 255, 51, 102, 1, 2, 3, 4]).unwrap();
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        Dataset::new(
+            "four",
+            Split::Test,
+            Pixels::Bytes(bytes),
+            vec![0, 1, 0, 1],
+            names,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn bytes_become_fractions_of_255() {
+        let x = four().images(0..2);
+        assert_eq!(x.as_slice().unwrap(), [0.0, 1.0, 0.2, 0.4]);
+        let mut one = [9.0; 2];
+        four().copy_image(1, &mut one);
+        assert_eq!(one, [0.2, 0.4]);
+        assert_eq!(four().images(3..99).dim(), (1, 1, 1, 2));
+    }
+
+    #[test]
+    fn a_subset_keeps_the_ids() {
+        let part = four().subset(&[3, 1]).unwrap();
+        assert_eq!(part.ids(), [3, 1]);
+        assert_eq!(part.subset(&[1]).unwrap().ids(), [1]);
+        assert_eq!(part.labels(), [1, 1]);
+        assert_eq!(part.images(0..1), four().images(3..4));
+        assert_eq!(four().first(9).len(), 4);
+        assert!(matches!(
+            four().subset(&[4]),
+            Err(DataError::Row { got: 4, n: 4, .. })
+        ));
+    }
+
+    #[test]
+    fn labels_are_checked() {
+        let images = || Pixels::Bytes(Array4::zeros((2, 1, 2, 2)));
+        let names = vec!["a".to_owned()];
+        let few = Dataset::new("d", Split::Train, images(), vec![0], names.clone());
+        assert!(matches!(
+            few,
+            Err(DataError::Count {
+                expected: 2,
+                got: 1,
+                ..
+            })
+        ));
+        let high = Dataset::new("d", Split::Train, images(), vec![0, 1], names).unwrap_err();
+        assert_eq!(
+            high.to_string(),
+            "d: label 1 of row 1 is out of range; allowed are 0 to 0"
+        );
+    }
+
+    #[test]
+    fn images_are_checked_once_and_the_first_bad_one_is_named() {
+        let good = Array4::from_elem((2, 1, 2, 2), 1.0);
+        assert_eq!(check_images(good.view(), [1, 2, 2]), Ok(()));
+        assert!(matches!(
+            check_images(good.view(), [3, 2, 2]),
+            Err(ImageError::Shape { .. })
+        ));
+        for bad in [f32::NAN, f32::INFINITY, -1e-6, 255.0] {
+            let mut x = good.clone();
+            x[[1, 0, 1, 0]] = bad;
+            let error = check_images(x.view(), [1, 2, 2]).unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("image 1 has a pixel of {bad};"))
+            );
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Named arrays in NumPy's npz format (a zip archive of npy files).
+//! Read lazily and with bounds; written sorted, uncompressed and dated 1980-01-01, so that
+//! the same arrays give the same bytes.
+
+use super::DataError;
+use super::npy::NpyArray;
+use crate::atomic_file;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+/// 8 GiB: a quarter of a million float images of 3 × 100 × 100.
+const MAX_BYTES: u64 = 1 << 33;
+/// Deflate's bound; a stored entry has ratio 1.
+const MAX_DEFLATE_RATIO: u64 = 1032;
+
+/// Arrays by name, in the order they are written.
+pub type Arrays = BTreeMap<String, NpyArray>;
+
+/// An open npz file; arrays are read when they are asked for.
+#[derive(Debug)]
+pub struct NpzReader<R = BufReader<File>> {
+    path: PathBuf,
+    archive: ZipArchive<R>,
+}
+
+impl NpzReader {
+    /// Opens a file and reads its table of contents.
+    ///
+    /// # Errors
+    /// [`DataError::Io`], [`DataError::Archive`].
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(DataError::io(path))?;
+        Self::new(BufReader::new(file), path)
+    }
+}
+
+impl<R: Read + Seek> NpzReader<R> {
+    /// Reads the table of contents of an archive; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`DataError::Archive`].
+    pub fn new(source: R, path: &Path) -> Result<Self, DataError> {
+        let path = path.to_owned();
+        match ZipArchive::new(source) {
+            Ok(archive) => Ok(Self { path, archive }),
+            Err(problem) => Err(DataError::Archive { path, problem }),
+        }
+    }
+
+    /// The file, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the arrays, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .archive
+            .file_names()
+            .filter_map(Result::ok)
+            .map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The array of this name, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`DataError::Archive`], [`DataError::Length`] when more bytes are declared than can be
+    /// there, [`DataError::Compressed`], [`DataError::Array`].
+    pub fn read(&mut self, name: &str) -> Result<Option<NpyArray>, DataError> {
+        let path = &self.path;
+        let mut entry = match self.archive.by_name(&format!("{name}.npy")) {
+            Ok(entry) => entry,
+            Err(ZipError::FileNotFound) => return Ok(None),
+            Err(problem) => {
+                return Err(DataError::Archive {
+                    path: path.clone(),
+                    problem,
+                });
+            }
+        };
+        let declared = entry.size();
+        let room = entry
+            .compressed_size()
+            .saturating_mul(MAX_DEFLATE_RATIO)
+            .min(MAX_BYTES);
+        if declared > room {
+            let got = format!("at most {room}");
+            return Err(DataError::Length {
+                path: path.clone(),
+                declared,
+                got,
+            });
+        }
+        let mut bytes = Vec::new();
+        let taken = entry.by_ref().take(declared + 1).read_to_end(&mut bytes);
+        taken.map_err(|problem| DataError::Compressed {
+            path: path.clone(),
+            problem,
+        })?;
+        let array = NpyArray::from_bytes(&bytes).map_err(|problem| DataError::Array {
+            path: path.clone(),
+            name: name.to_owned(),
+            problem,
+        })?;
+        Ok(Some(array))
+    }
+
+    /// The array of this name.
+    ///
+    /// # Errors
+    /// [`DataError::MissingArray`], and those of [`NpzReader::read`].
+    pub fn require(&mut self, name: &str) -> Result<NpyArray, DataError> {
+        match self.read(name)? {
+            Some(array) => Ok(array),
+            None => Err(DataError::MissingArray {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                present: self.names().join(", "),
+            }),
+        }
+    }
+}
+
+/// The npz archive of `arrays`: the same bytes for the same arrays.
+///
+/// # Errors
+/// [`DataError::Array`] when a shape cannot be written, [`DataError::Archive`] when an array
+/// is above 4 GiB; `path` is for messages.
+pub fn to_bytes(arrays: &Arrays, path: &Path) -> Result<Vec<u8>, DataError> {
+    let archive = |problem: ZipError| DataError::Archive {
+        path: path.to_owned(),
+        problem,
+    };
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in arrays {
+        let bytes = array.to_bytes().map_err(|problem| DataError::Array {
+            path: path.to_owned(),
+            name: name.clone(),
+            problem,
+        })?;
+        zip.start_file(format!("{name}.npy"), options)
+            .map_err(archive)?;
+        zip.write_all(&bytes)
+            .map_err(|problem| archive(problem.into()))?;
+    }
+    Ok(zip.finish().map_err(archive)?.into_inner())
+}
+
+/// Writes `arrays` to `path`, wholly or not at all.
+///
+/// # Errors
+/// Those of [`to_bytes`], and [`DataError::Io`].
+pub fn write(path: &Path, arrays: &Arrays) -> Result<(), DataError> {
+    let bytes = to_bytes(arrays, path)?;
+    atomic_file::write(path, &bytes).map_err(DataError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn arrays() -> Arrays {
+        Arrays::from([
+            ("y".to_owned(), vec![3_i64, 1].into()),
+            ("success".to_owned(), vec![true, false].into()),
+            ("x".to_owned(), ndarray::arr2(&[[0.5_f32], [1.0]]).into()),
+        ])
+    }
+
+    fn reader(bytes: &[u8]) -> Result<NpzReader<Cursor<&[u8]>>, DataError> {
+        NpzReader::new(Cursor::new(bytes), Path::new("f.npz"))
+    }
+
+    fn deflated(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file(
+            name,
+            SimpleFileOptions::default().compression_method(CompressionMethod::Deflated),
+        )
+        .unwrap();
+        zip.write_all(content).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn arrays_come_back_and_the_bytes_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        write(&path, &arrays()).unwrap();
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            to_bytes(&arrays(), &path).unwrap()
+        );
+        let mut reader = NpzReader::open(&path).unwrap();
+        assert_eq!(reader.names(), ["success", "x", "y"]);
+        for (name, array) in arrays() {
+            assert_eq!(reader.require(&name).unwrap(), array);
+        }
+        assert_eq!(reader.read("target").unwrap(), None);
+        let missing = reader.require("target").unwrap_err().to_string();
+        assert!(missing.ends_with("a.npz: no array named `target`; there are success, x, y"));
+    }
+
+    #[test]
+    fn entries_are_dated_1980() {
+        let bytes = to_bytes(&arrays(), Path::new("f")).unwrap();
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+        for index in 0..archive.len() {
+            let date = archive.by_index(index).unwrap().last_modified().unwrap();
+            assert_eq!((date.year(), date.month(), date.day()), (1980, 1, 1));
+        }
+    }
+
+    #[test]
+    fn compressed_archives_are_read() {
+        let array = NpyArray::from(vec![7_u64; 1000]);
+        let bytes = deflated("x.npy", &array.to_bytes().unwrap());
+        assert!(bytes.len() < 1000);
+        assert_eq!(reader(&bytes).unwrap().require("x").unwrap(), array);
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let whole = to_bytes(&arrays(), Path::new("f")).unwrap();
+        for end in 0..whole.len() {
+            assert!(reader(&whole[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_entry_is_noticed() {
+        let mut bytes = to_bytes(&arrays(), Path::new("f")).unwrap();
+        let needle = 0.5_f32.to_le_bytes();
+        let at = bytes
+            .windows(4)
+            .rposition(|window| window == needle)
+            .unwrap();
+        bytes[at] ^= 1;
+        assert!(matches!(
+            reader(&bytes).unwrap().read("x"),
+            Err(DataError::Compressed { .. })
+        ));
+    }
+
+    #[test]
+    fn a_huge_declared_size_allocates_nothing() {
+        let mut bytes = deflated("x.npy", b"\x93NUMPY");
+        let central = bytes
+            .windows(4)
+            .rposition(|window| window == b"PK\x01\x02")
+            .unwrap();
+        bytes[central + 24..central + 28].copy_from_slice(&0xffff_fff0_u32.to_le_bytes());
+        assert!(matches!(
+            reader(&bytes).unwrap().read("x"),
+            Err(DataError::Length { .. })
+        ));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_mutation_panics(edits in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..5), packed in any::<bool>()) {
+            let mut bytes = if packed {
+                deflated("x.npy", &NpyArray::from(vec![1_u8; 40]).to_bytes().unwrap())
+            } else {
+                to_bytes(&arrays(), Path::new("f")).unwrap()
+            };
+            for (at, with) in edits {
+                let at = at % bytes.len();
+                bytes[at] = with;
+            }
+            if let Ok(mut reader) = reader(&bytes) {
+                let _ = (reader.read("x"), reader.read("y"));
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert!(reader(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Spec strings such as `pgd(eps=0.3,n_steps=40)`: one notation for everything that is
+//! found by name (attacks, quantizers, measures, detectors) in flags, files and reports.
+//!
+//! Parameters are plain serde structs with defaults; fields of real numbers are `f64`, so that
+//! what a user typed is what is printed back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeBounds;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+mod text;
+mod value;
+
+pub use value::Value;
+
+/// A name and the parameters given with it. Printing it gives the canonical form: parameters
+/// sorted by name, no spaces, numbers in the shortest form that reads back to the same value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Name of the plug-in.
+    pub name: String,
+    /// Parameters given by name.
+    pub params: BTreeMap<String, Value>,
+    /// A single value given without a name, as in `k-bit(2)`: the only parameter of its plug-in.
+    pub bare: Option<Value>,
+}
+
+/// A spec string, or the parameters in it, cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SpecError {
+    /// The text is not of the form `name(key=value,...)`.
+    #[error("{got:?} is not a spec: expected {allowed}")]
+    Syntax {
+        /// The whole text.
+        got: String,
+        /// What should stand there.
+        allowed: &'static str,
+    },
+    /// No plug-in has this name.
+    #[error("unknown {kind} {got:?}{}; there are {allowed}", suggestion(.nearest))]
+    UnknownName {
+        /// What was looked for, such as `attack`.
+        kind: &'static str,
+        /// The name given.
+        got: String,
+        /// All names.
+        allowed: String,
+        /// The name that looks most like it.
+        nearest: Option<String>,
+    },
+    /// The plug-in has no such parameter.
+    #[error("{of} has no parameter {got:?}{}; it takes {allowed}", suggestion(.nearest))]
+    UnknownParameter {
+        /// The plug-in.
+        of: String,
+        /// The parameter given.
+        got: String,
+        /// Its parameters, or `none`.
+        allowed: String,
+        /// The parameter that looks most like it.
+        nearest: Option<String>,
+    },
+    /// A value is of the wrong kind or names no choice.
+    #[error("{of}: {name} = {got}: {reason}")]
+    WrongValue {
+        /// The plug-in.
+        of: String,
+        /// The parameter.
+        name: String,
+        /// The value given.
+        got: String,
+        /// What was expected.
+        reason: String,
+    },
+    /// A number lies outside its range or is not finite.
+    #[error("{name} = {got} is out of range; allowed: {allowed}")]
+    OutOfRange {
+        /// The parameter.
+        name: String,
+        /// The value given.
+        got: String,
+        /// The range in words.
+        allowed: String,
+    },
+}
+
+fn suggestion(nearest: &Option<String>) -> String {
+    nearest
+        .as_ref()
+        .map(|n| format!(" (did you mean {n:?}?)"))
+        .unwrap_or_default()
+}
+
+/// Checks that `range` holds `value`; NaN is in no range.
+///
+/// # Errors
+/// [`SpecError::OutOfRange`] naming the parameter, the value and `allowed`.
+pub fn check_range<T: PartialOrd + fmt::Display>(
+    name: &str,
+    value: T,
+    range: impl RangeBounds<T>,
+    allowed: &str,
+) -> Result<(), SpecError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(SpecError::OutOfRange {
+        name: name.to_owned(),
+        got: value.to_string(),
+        allowed: allowed.to_owned(),
+    })
+}
+
+/// Position of `got` in `names`.
+///
+/// # Errors
+/// [`SpecError::UnknownName`] listing `names` and the nearest of them.
+pub fn find_name(kind: &'static str, got: &str, names: &[&str]) -> Result<usize, SpecError> {
+    names
+        .iter()
+        .position(|name| *name == got)
+        .ok_or_else(|| SpecError::UnknownName {
+            kind,
+            got: got.to_owned(),
+            allowed: names.join(", "),
+            nearest: nearest(got, names),
+        })
+}
+
+impl Spec {
+    /// The spec of `name` with all fields of `params`; fields that are `None` are left out.
+    ///
+    /// # Errors
+    /// [`SpecError::WrongValue`] if `params` is not a struct of numbers, booleans and words.
+    pub fn of<T: Serialize>(name: &str, params: &T) -> Result<Self, SpecError> {
+        let mut spec = Self {
+            name: name.to_owned(),
+            params: BTreeMap::new(),
+            bare: None,
+        };
+        for (key, json) in fields(name, params)? {
+            if let Some(value) = Value::from_json(&json) {
+                spec.params.insert(key, value);
+            }
+        }
+        Ok(spec)
+    }
+
+    /// The parameter struct: defaults, overridden by what the spec gives.
+    ///
+    /// # Errors
+    /// [`SpecError::UnknownParameter`] and [`SpecError::WrongValue`], naming the parameter.
+    pub fn params<T>(&self) -> Result<T, SpecError>
+    where
+        T: Default + Serialize + DeserializeOwned,
+    {
+        let defaults = fields(&self.name, &T::default())?;
+        let mut merged = defaults.clone();
+        for (key, value) in self.named(&defaults)? {
+            let mut alone = defaults.clone();
+            alone.insert(key.clone(), value.to_json());
+            if let Err(reason) = serde_json::from_value::<T>(Json::Object(alone)) {
+                return Err(SpecError::WrongValue {
+                    of: self.name.clone(),
+                    name: key,
+                    got: value.to_string(),
+                    reason: reason.to_string(),
+                });
+            }
+            merged.insert(key, value.to_json());
+        }
+        serde_json::from_value(Json::Object(merged)).map_err(|e| self.wrong_whole(&e.to_string()))
+    }
+
+    fn named(
+        &self,
+        defaults: &serde_json::Map<String, Json>,
+    ) -> Result<Vec<(String, Value)>, SpecError> {
+        let known: Vec<&str> = defaults.keys().map(String::as_str).collect();
+        let mut named = Vec::new();
+        if let Some(value) = &self.bare {
+            let [only] = known[..] else {
+                return Err(self.unknown_parameter(&value.to_string(), &known));
+            };
+            named.push((only.to_owned(), value.clone()));
+        }
+        for (key, value) in &self.params {
+            if !known.contains(&key.as_str()) || named.iter().any(|(k, _)| k == key) {
+                return Err(self.unknown_parameter(key, &known));
+            }
+            named.push((key.clone(), value.clone()));
+        }
+        Ok(named)
+    }
+
+    fn unknown_parameter(&self, got: &str, known: &[&str]) -> SpecError {
+        SpecError::UnknownParameter {
+            of: self.name.clone(),
+            got: got.to_owned(),
+            allowed: if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            },
+            nearest: nearest(got, known),
+        }
+    }
+
+    fn wrong_whole(&self, reason: &str) -> SpecError {
+        SpecError::WrongValue {
+            of: self.name.clone(),
+            name: "parameters".to_owned(),
+            got: self.to_string(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// The fields of a parameter struct as JSON, sorted by name.
+fn fields<T: Serialize>(
+    name: &str,
+    params: &T,
+) -> Result<serde_json::Map<String, Json>, SpecError> {
+    let wrong = |reason: String| SpecError::WrongValue {
+        of: name.to_owned(),
+        name: "parameters".to_owned(),
+        got: "a value that is no struct".to_owned(),
+        reason,
+    };
+    match serde_json::to_value(params) {
+        Ok(Json::Object(map)) => Ok(map),
+        Ok(Json::Null) => Ok(serde_json::Map::new()),
+        Ok(_) => Err(wrong("expected named fields".to_owned())),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+/// The name within a third of its length (at least two) of edits, if any.
+fn nearest(got: &str, names: &[&str]) -> Option<String> {
+    names
+        .iter()
+        .map(|name| (edit_distance(got, name), *name))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(2).min(name.len() - 1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.to_owned())
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(ca != cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[row.len() - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Params {
+        eps: f64,
+        n_steps: u32,
+        keep: bool,
+        noise: String,
+        seed: Option<u32>,
+    }
+
+    impl Default for Params {
+        fn default() -> Self {
+            Self {
+                eps: 0.3,
+                n_steps: 40,
+                keep: true,
+                noise: "off".to_owned(),
+                seed: None,
+            }
+        }
+    }
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct One {
+        bits: u32,
+    }
+
+    fn parse(text: &str) -> Spec {
+        text.parse().unwrap()
+    }
+
+    fn message(text: &str) -> String {
+        match text.parse::<Spec>() {
+            Err(error) => error.to_string(),
+            Ok(spec) => spec.params::<Params>().unwrap_err().to_string(),
+        }
+    }
+
+    #[test]
+    fn prints_sorted_and_shortest_and_reads_back() {
+        let spec = parse(" pgd( n_steps = 40.0, eps=3e-1 , tiny=1e-7,noise=eot( 20 ),k=eot:20) ");
+        assert_eq!(
+            spec.to_string(),
+            "pgd(eps=0.3,k=eot:20,n_steps=40,noise=eot(20),tiny=1e-7)"
+        );
+        assert_eq!(parse(&spec.to_string()), spec);
+        assert_eq!(parse("jsma()").to_string(), "jsma");
+        assert_eq!(parse("cleverhans-2.1").name, "cleverhans-2.1");
+    }
+
+    #[test]
+    fn fills_defaults_and_prints_all_in_force() {
+        let params: Params = parse("pgd(eps=1,noise=eot(20))").params().unwrap();
+        assert_eq!(
+            params,
+            Params {
+                eps: 1.0,
+                noise: "eot(20)".to_owned(),
+                ..Params::default()
+            }
+        );
+        let spec = Spec::of("pgd", &params).unwrap();
+        assert_eq!(
+            spec.to_string(),
+            "pgd(eps=1,keep=true,n_steps=40,noise=eot(20))"
+        );
+        assert_eq!(spec.params::<Params>().unwrap(), params);
+    }
+
+    #[test]
+    fn one_bare_value_names_the_only_parameter() {
+        assert_eq!(parse("k-bit(2)").params::<One>().unwrap(), One { bits: 2 });
+        assert_eq!(parse("k-bit(2)").to_string(), "k-bit(2)");
+        assert!(parse("pgd(2)").params::<Params>().is_err());
+        assert!(parse("k-bit(2,bits=3)").params::<One>().is_err());
+    }
+
+    #[test]
+    fn errors_name_what_was_given_and_what_is_allowed() {
+        assert_eq!(
+            message("pgd(step=1,n_stps=4)"),
+            "pgd has no parameter \"n_stps\" (did you mean \"n_steps\"?); \
+             it takes eps, keep, n_steps, noise, seed"
+        );
+        assert_eq!(
+            message("pgd(n_steps=1.5)"),
+            "pgd: n_steps = 1.5: invalid type: floating point `1.5`, expected u32"
+        );
+        assert_eq!(
+            message("pgd(eps=nan)"),
+            "eps = nan is out of range; allowed: finite numbers"
+        );
+        assert!(message("pgd(eps=-inf)").contains("finite"));
+    }
+
+    #[test]
+    fn unknown_names_list_all_and_the_nearest() {
+        let error = find_name("attack", "fsgm", &["fgsm", "pgd"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown attack \"fsgm\" (did you mean \"fgsm\"?); there are fgsm, pgd"
+        );
+        assert_eq!(find_name("attack", "pgd", &["fgsm", "pgd"]), Ok(1));
+        assert!(
+            !find_name("attack", "zzzz", &["fgsm"])
+                .unwrap_err()
+                .to_string()
+                .contains("mean")
+        );
+    }
+
+    #[test]
+    fn ranges_refuse_nan() {
+        assert!(check_range("eps", 0.0, 0.0..=1.0, "0 to 1").is_ok());
+        for bad in [f64::NAN, f64::INFINITY, -0.1, 1.1] {
+            assert!(check_range("eps", bad, 0.0..=1.0, "0 to 1").is_err());
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! [`monte_carlo`]: the passes, run.
+
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array2, Axis, Slice};
+
+use super::{Accumulator, Measure};
+use crate::classifier::{Batch, Classifier, ClassifierError, Draw};
+use crate::decision::{Decision, Verdict, softmax};
+use crate::observe::Observer;
+
+/// Images between two questions to the observer. Bounds how long stopping takes and how
+/// often per-pass weights are drawn anew; results do not depend on it.
+const SLICE: usize = 512;
+
+/// Stands for the class of a pass with an output that is not a number.
+pub const UNDECIDED: u16 = u16::MAX;
+
+/// What is kept of the passes over a batch: its first images, all of them unless the
+/// observer stopped the call.
+#[derive(Clone, Debug)]
+pub struct McOutputs {
+    /// One an image, in batch order.
+    pub images: Vec<Accumulator>,
+    /// Class of every pass, `(n, n_passes)`; [`UNDECIDED`] where there is none.
+    pub classes: Array2<u16>,
+}
+
+impl McOutputs {
+    /// The answer about each image under `decision`.
+    #[must_use]
+    pub fn verdicts(&self, decision: Decision) -> Vec<Verdict> {
+        let verdict = |seen: &Accumulator| decision.verdict(seen.tally());
+        self.images.iter().map(verdict).collect()
+    }
+
+    /// The uncertainty of each image; `None` where an output was not a number.
+    #[must_use]
+    pub fn scores(&self, measure: Measure) -> Vec<Option<f64>> {
+        self.images.iter().map(|seen| measure.of(seen)).collect()
+    }
+}
+
+/// Monte-Carlo inference: `n_passes` passes over each image of `batch` on the randomness
+/// of `draw`, reduced to accumulators as they arrive (Gal and Ghahramani, "Dropout as a
+/// Bayesian approximation", 2016). Outputs depend on each image and its id, not on the batch.
+///
+/// The observer counts images. When it stops the call, the images finished so far return.
+///
+/// # Errors
+/// What the classifier refuses.
+pub fn monte_carlo(
+    classifier: &dyn Classifier,
+    batch: Batch<'_>,
+    draw: Draw,
+    n_passes: u32,
+    observer: &dyn Observer,
+) -> Result<McOutputs, ClassifierError> {
+    let n = batch.ids.len();
+    let n_classes = classifier.n_classes();
+    let mut finished: Vec<Row> = Vec::with_capacity(n);
+    observer.begin("passes", n as u64);
+    for start in (0..n).step_by(SLICE) {
+        if !observer.go_on() {
+            break;
+        }
+        let end = n.min(start + SLICE);
+        let slice = Batch {
+            x: batch.x.slice_axis(Axis(0), Slice::from(start..end)),
+            ids: &batch.ids[start..end],
+        };
+        let empty = || Mutex::new(Row::new(n_classes));
+        let rows: Vec<Mutex<Row>> = slice.ids.iter().map(|_| empty()).collect();
+        classifier.passes(slice, draw, n_passes, &|row, _, logits| {
+            // A row's passes arrive in order, so no other thread waits for its lock.
+            rows[row]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(logits);
+        })?;
+        let filled = |row: Mutex<Row>| row.into_inner().unwrap_or_else(PoisonError::into_inner);
+        finished.extend(rows.into_iter().map(filled));
+        observer.progress(end as u64, "");
+    }
+    observer.end();
+    Ok(collect(finished, n_passes as usize))
+}
+
+/// What is kept of one image while its passes arrive.
+struct Row {
+    seen: Accumulator,
+    classes: Vec<u16>,
+}
+
+impl Row {
+    fn new(n_classes: usize) -> Self {
+        Self {
+            seen: Accumulator::new(n_classes),
+            classes: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, logits: &[f32]) {
+        let class = self.seen.push(&softmax(logits));
+        let class = class.and_then(|class| u16::try_from(class).ok());
+        self.classes.push(class.unwrap_or(UNDECIDED));
+    }
+}
+
+fn collect(rows: Vec<Row>, n_passes: usize) -> McOutputs {
+    let class_of = |(row, pass): (usize, usize)| {
+        let classes: &[u16] = &rows[row].classes;
+        classes.get(pass).copied().unwrap_or(UNDECIDED)
+    };
+    let classes = Array2::from_shape_fn((rows.len(), n_passes), class_of);
+    McOutputs {
+        images: rows.into_iter().map(|row| row.seen).collect(),
+        classes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use ndarray::{Array2, Array4, ArrayView4};
+
+    use super::*;
+    use crate::classifier::{Noise, Purpose, Randomness, Upstream, Vjp};
+    use crate::observe::Silent;
+    use crate::rng::Rng;
+    use crate::uncertainty::measure;
+
+    /// Two classes; logits are the pixel and a normal draw of (seed, id, pass).
+    struct Noisy;
+
+    impl Classifier for Noisy {
+        fn input_shape(&self) -> [usize; 3] {
+            [1, 1, 1]
+        }
+        fn n_classes(&self) -> usize {
+            2
+        }
+        fn randomness(&self) -> Randomness {
+            Randomness::PerExample
+        }
+        fn logits(&self, batch: Batch<'_>, noise: Noise) -> Result<Array2<f32>, ClassifierError> {
+            Ok(Array2::from_shape_fn(
+                (batch.ids.len(), 2),
+                |(row, class)| match (class, noise) {
+                    (0, _) => batch.x[[row, 0, 0, 0]],
+                    (_, Noise::Off) => 0.0,
+                    (_, Noise::Draw(draw)) => {
+                        let purpose = format!("pass {}", draw.pass);
+                        Rng::new(draw.seed, &purpose, batch.ids[row]).normal() as f32
+                    }
+                },
+            ))
+        }
+        fn has_gradient(&self) -> bool {
+            false
+        }
+        fn vjp(
+            &self,
+            _: Batch<'_>,
+            _: &[Noise],
+            _: Option<&str>,
+            _: &Upstream<'_>,
+        ) -> Result<Vjp, ClassifierError> {
+            Err(ClassifierError::NoGradient)
+        }
+    }
+
+    const DRAW: Draw = Draw {
+        seed: 5,
+        purpose: Purpose::Passes,
+        pass: 0,
+    };
+
+    fn run(x: ArrayView4<'_, f32>, ids: &[u64], observer: &dyn Observer) -> McOutputs {
+        monte_carlo(&Noisy, Batch { x, ids }, DRAW, 8, observer).unwrap()
+    }
+
+    #[test]
+    fn a_batch_equals_its_singles() {
+        let x = Array4::from_shape_fn((5, 1, 1, 1), |(i, ..)| i as f32 * 0.3);
+        let ids = [3, 1, 4, 1_000_000_007, 5];
+        let all = run(x.view(), &ids, &Silent);
+        assert_eq!(all.classes.dim(), (5, 8));
+        for row in 0..5 {
+            let single = run(
+                x.slice_axis(Axis(0), Slice::from(row..=row)),
+                &ids[row..=row],
+                &Silent,
+            );
+            assert_eq!(single.images[0], all.images[row]);
+            assert_eq!(single.classes.row(0), all.classes.row(row));
+        }
+    }
+
+    #[test]
+    fn classes_counts_and_scores_agree() {
+        let x = Array4::from_elem((1, 1, 1, 1), 0.2);
+        let outputs = run(x.view(), &[9], &Silent);
+        let named_1 = outputs.classes.iter().filter(|&&class| class == 1).count();
+        assert_eq!(outputs.images[0].tally().counts()[1] as usize, named_1);
+        let first = usize::from(outputs.classes[[0, 0]]);
+        assert_eq!(outputs.verdicts(Decision::First), [Verdict::Class(first)]);
+        let variance = outputs.scores(measure("variance").unwrap())[0].unwrap();
+        assert!(variance > 0.0);
+    }
+
+    #[test]
+    fn not_a_number_is_undecided_and_has_no_score() {
+        let x = Array4::from_elem((1, 1, 1, 1), f32::NAN);
+        let outputs = run(x.view(), &[9], &Silent);
+        assert!(outputs.classes.iter().all(|&class| class == UNDECIDED));
+        assert_eq!(outputs.scores(measure("margin").unwrap()), [None]);
+    }
+
+    /// Stops after the first slice.
+    #[derive(Default)]
+    struct Once(AtomicU64);
+
+    impl Observer for Once {
+        fn progress(&self, done: u64, _: &str) {
+            self.0.store(done, Ordering::Relaxed);
+        }
+        fn go_on(&self) -> bool {
+            self.0.load(Ordering::Relaxed) == 0
+        }
+    }
+
+    #[test]
+    fn stopping_keeps_the_finished_images() {
+        let n = SLICE + 3;
+        let x = Array4::zeros((n, 1, 1, 1));
+        let ids: Vec<u64> = (0..n as u64).collect();
+        let outputs = run(x.view(), &ids, &Once::default());
+        assert_eq!(
+            (outputs.images.len(), outputs.classes.nrows()),
+            (SLICE, SLICE)
+        );
+    }
+}
