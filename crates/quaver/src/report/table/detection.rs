@@ -143,7 +143,7 @@ fn table(
         title: format!("Detector on new images, {which}"),
         note: format!(
             "Logistic regression on the variance, fitted on one part of the source images and \
-             scored on the other, in % {}. Caught: adversarial inputs above the threshold that was \
+             scored on the other, in %, {}. Caught: adversarial inputs above the threshold that was \
              set for 5 % (1 %) false alarms; beside it the false alarms it gave.",
             view.reading(results)
         ),

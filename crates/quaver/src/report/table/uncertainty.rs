@@ -78,7 +78,7 @@ fn table(
         number: Some(number),
         title: format!("Uncertainty on {} inputs", pick::titles(inputs)),
         note: format!(
-            "Variance of the softmax output over {} passes, over images; detector accuracy in % {}. \
+            "Variance of the softmax output over {} passes, over images; detector accuracy in %, {}. \
              What the paper prints as sigma is a variance and stands beside ours. The detector is \
              fitted and scored on the same points here, as the paper's was.",
             results.n_passes,
