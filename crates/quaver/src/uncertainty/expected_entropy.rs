@@ -1,6 +1,6 @@
 //! Mean entropy of the outputs.
 
-use super::{Accumulator, Measure};
+use super::Measure;
 
 /// Expected entropy: how undecided each pass is on average.
 ///
