@@ -16,6 +16,7 @@ pub(super) const MEASURE: Measure = Measure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Accumulator;
     use super::*;
 
     #[test]
