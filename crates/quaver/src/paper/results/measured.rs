@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{Moments, Spread};
+use crate::evaluate::checks::CheckResult;
 use crate::evaluate::interval::{Estimate, Rate};
+use crate::evaluate::seeds::Moments;
+use crate::evaluate::spread::Spread;
 
 /// One trained network: a topology under one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,37 +137,6 @@ pub struct HonestCell {
     pub column: String,
     /// Voted accuracy under this attack.
     pub accuracy: Option<Rate>,
-}
-
-/// The outcome of an honesty check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum CheckStatus {
-    /// What was looked for is not there.
-    #[serde(rename = "PASS")]
-    Pass,
-    /// The numbers stand with a caveat.
-    #[serde(rename = "WARN")]
-    Warn,
-    /// The numbers must not be used as they stand.
-    #[serde(rename = "FAIL")]
-    Fail,
-    /// The check does not apply to this network or run.
-    #[serde(rename = "N.A.")]
-    NotApplicable,
-}
-
-/// One honesty check of one network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckResult {
-    /// Its number, as `C10`.
-    pub id: String,
-    /// What it looks at, in a few words.
-    pub title: String,
-    /// Its outcome.
-    pub status: CheckStatus,
-    /// What was seen and, unless it passed, how to fix it.
-    pub sentence: String,
 }
 
 /// A topology over its seeds.
