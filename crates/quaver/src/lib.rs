@@ -15,6 +15,7 @@ pub mod rng;
 pub mod run;
 pub mod spec;
 pub mod threat;
+pub mod training;
 pub mod uncertainty;
 
 pub use quaver_nn::atomic_file;

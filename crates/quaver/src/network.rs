@@ -66,10 +66,16 @@ impl Network {
         self.inner.model()
     }
 
-    /// Multiply-adds of one forward pass of one image.
+    /// Multiply-adds of each layer's forward pass for one image.
     #[must_use]
-    pub fn products(&self) -> u64 {
-        self.inner.products()
+    pub fn layer_products(&self) -> Vec<u64> {
+        self.inner.layer_products()
+    }
+
+    /// Multiply-adds of an image that every further pass costs: those behind the prefix.
+    #[must_use]
+    pub fn noisy_products(&self) -> u64 {
+        self.inner.noisy_products()
     }
 
     fn to_array(&self, rows: Vec<f32>, width: usize) -> Result<Array2<f32>, ClassifierError> {

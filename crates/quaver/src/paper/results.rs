@@ -16,11 +16,12 @@ pub use figure::{
     ExampleGrid, ExampleImage, ExampleRow, Histogram, HistogramPanel, UncertaintyFigure,
 };
 pub use measured::{
-    AcrossSeeds, AttackOutcome, Detection, DetectorScore, HonestCell, HonestMoments, InputMoments,
-    InputResults, SeedResults, Training,
+    AcrossSeeds, AttackOutcome, Detectors, HonestCell, HonestMoments, InputMoments, InputResults,
+    SeedResults, Training,
 };
 
 pub use crate::evaluate::checks::{CheckResult, CheckStatus};
+pub use crate::evaluate::detection::{Detection, OperatingPoint, Performance};
 pub use crate::evaluate::interval::{Estimate, Rate};
 pub use crate::evaluate::seeds::Moments;
 pub use crate::evaluate::spread::Spread;
