@@ -39,7 +39,7 @@ pub enum SavedError {
 impl AdversarialBatch {
     /// All lists as arrays named like the fields, one entry an image: `x_adv` float32
     /// `(n, c, h, w)`, `id` uint64, classes int64 (`y`, `attacked_label`, `target`,
-    /// `clean_class`, `class`; -1 where there was no answer), distances float64, steps and
+    /// `clean_prediction`, `prediction`; -1 where there was no answer), distances float64, steps and
     /// restarts uint64, `success` and flags bool; `record` is JSON in UTF-8.
     ///
     /// # Errors
@@ -59,13 +59,16 @@ impl AdversarialBatch {
             ("id".to_owned(), self.ids.clone().into()),
             ("y".to_owned(), classes(&self.labels)),
             ("attacked_label".to_owned(), classes(&self.attacked_labels)),
-            ("clean_class".to_owned(), verdicts(&self.clean_verdicts)),
-            ("class".to_owned(), verdicts(&self.verdicts)),
+            (
+                "clean_prediction".to_owned(),
+                verdicts(&self.clean_verdicts),
+            ),
+            ("prediction".to_owned(), verdicts(&self.verdicts)),
             ("linf".to_owned(), each(|d| d.linf)),
             ("l2".to_owned(), each(|d| d.l2)),
             ("l1".to_owned(), each(|d| d.l1)),
             ("l0".to_owned(), each(|d| d.l0 as f64)),
-            ("n_steps".to_owned(), counts(&self.n_steps)),
+            ("steps".to_owned(), counts(&self.n_steps)),
             ("restart".to_owned(), counts(&self.restarts)),
             ("zero_gradient".to_owned(), flag(|f| f.zero_gradient)),
             (
@@ -76,6 +79,10 @@ impl AdversarialBatch {
             (
                 "success".to_owned(),
                 bools(rows.clone().map(|row| self.success(row))),
+            ),
+            (
+                "initially_correct".to_owned(),
+                bools(rows.clone().map(|row| self.initially_correct(row))),
             ),
             (
                 "record".to_owned(),
@@ -122,8 +129,8 @@ impl AdversarialBatch {
             labels: from.classes("y", n)?,
             attacked_labels: from.classes("attacked_label", n)?,
             targets: targeted.then(|| from.classes("target", n)).transpose()?,
-            clean_verdicts: from.verdicts("clean_class", n)?,
-            verdicts: from.verdicts("class", n)?,
+            clean_verdicts: from.verdicts("clean_prediction", n)?,
+            verdicts: from.verdicts("prediction", n)?,
             distances: (0..ids.len())
                 .map(|row| Distances {
                     linf: distances[0][row],
@@ -132,7 +139,7 @@ impl AdversarialBatch {
                     l0: distances[3][row] as u64,
                 })
                 .collect(),
-            n_steps: narrow("n_steps")?,
+            n_steps: narrow("steps")?,
             restarts: narrow("restart")?,
             flags: (0..ids.len())
                 .map(|row| Flags {
