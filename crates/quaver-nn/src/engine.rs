@@ -1,7 +1,8 @@
 //! [`Engine`]: the threads and the instruction set that calls run with. Passed explicitly;
 //! neither changes a result.
 
-use crate::kernel::Simd;
+use crate::kernel::{FmaLoop, Simd};
+use rayon::prelude::*;
 
 /// Threads and instruction set.
 #[derive(Debug)]
@@ -69,5 +70,17 @@ impl Engine {
     /// Runs `work` on the engine's threads: parallel iterators inside it use them.
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
+    }
+
+    /// Runs `rounds` rounds of fused multiply-adds on registers alone on every thread: the
+    /// speed nothing can exceed. The result is meaningless but must be used.
+    pub fn fma_loop(&self, rounds: u64) -> f32 {
+        let run = |_| self.simd.run(FmaLoop { rounds });
+        self.install(|| (0..self.threads()).into_par_iter().map(run).sum())
+    }
+
+    /// Floating-point operations of [`Engine::fma_loop`].
+    pub fn fma_loop_flops(&self, rounds: u64) -> f64 {
+        self.threads() as f64 * FmaLoop::flops(self.simd, rounds)
     }
 }

@@ -81,9 +81,22 @@ impl Network {
         &self.plan.names
     }
 
-    /// Multiply-adds of one forward pass for one example.
-    pub fn products(&self) -> u64 {
-        self.plan.layers.iter().map(|layer| layer.products()).sum()
+    /// Multiply-adds of each layer's forward pass for one example.
+    pub fn layer_products(&self) -> Vec<u64> {
+        self.plan
+            .layers
+            .iter()
+            .map(|layer| layer.products())
+            .collect()
+    }
+
+    /// Multiply-adds that every further pass costs: those of layers that depend on noise.
+    pub fn noisy_products(&self) -> u64 {
+        let layers = self.plan.layers.iter().zip(&self.plan.noisy);
+        layers
+            .filter(|(_, noisy)| **noisy)
+            .map(|(layer, _)| layer.products())
+            .sum()
     }
 
     /// Numbers in the output called `at` (`None`: the network's output).

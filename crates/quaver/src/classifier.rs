@@ -59,9 +59,9 @@ pub enum ClassifierError {
         /// What there is.
         allowed: String,
     },
-    /// The engine failed.
-    #[error("{0}")]
-    Engine(String),
+    /// Numbers do not fill an array: an implementation's own mistake.
+    #[error("outputs of a wrong size: {0}")]
+    Layout(#[from] ndarray::ShapeError),
 }
 
 /// A classifier of images. All calls are pure: the result is a function of the weights,
@@ -76,6 +76,29 @@ pub trait Classifier: Send + Sync {
     fn randomness(&self) -> Randomness;
     /// Logits `(n, n_classes)`; never softmaxed.
     fn logits(&self, batch: Batch<'_>, noise: Noise) -> Result<Array2<f32>, ClassifierError>;
+    /// Names of the layer outputs that [`Classifier::outputs`] and [`Classifier::vjp`] can be
+    /// asked for, in order.
+    fn taps(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The layer output called `at`, flattened, `(n, width)`; `None`: the logits.
+    ///
+    /// # Errors
+    /// When there is no such output.
+    fn outputs(
+        &self,
+        batch: Batch<'_>,
+        noise: Noise,
+        at: Option<&str>,
+    ) -> Result<Array2<f32>, ClassifierError> {
+        match at {
+            None => self.logits(batch, noise),
+            Some(got) => Err(ClassifierError::UnknownTap {
+                got: got.into(),
+                allowed: self.taps().join(", "),
+            }),
+        }
+    }
     /// Whether [`Classifier::vjp`] works.
     fn has_gradient(&self) -> bool;
     /// Forward under each of `noises`, the upstream gradient from `upstream`, back to the

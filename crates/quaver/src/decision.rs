@@ -99,6 +99,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The class, if there is one.
+    #[must_use]
+    pub const fn class(self) -> Option<usize> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::Abstain | Self::Rejected => None,
+        }
+    }
+
     /// Whether the answer is `label`. Abstaining and rejecting are not.
     #[must_use]
     pub fn is(self, label: usize) -> bool {

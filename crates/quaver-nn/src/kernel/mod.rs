@@ -9,10 +9,12 @@
 //! same bits.
 
 pub(crate) mod correlate;
+mod fma_loop;
 mod lanes;
 pub(crate) mod tap;
 mod vector;
 
+pub(crate) use fma_loop::FmaLoop;
 pub use lanes::{LANES, Lanes};
 pub(crate) use lanes::{flat, flat_mut};
 pub(crate) use vector::Vector;

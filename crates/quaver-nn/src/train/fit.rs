@@ -31,7 +31,7 @@ pub struct Set<'a> {
     /// `(n, example size)`.
     pub pixels: Pixels<'a>,
     /// `(n)`.
-    pub labels: &'a [u8],
+    pub labels: &'a [usize],
 }
 
 /// What an epoch came to.
@@ -74,7 +74,7 @@ impl Step for CrossEntropy {
         let weight = 1.0 / rows.len() as f32;
         let correct = AtomicUsize::new(0);
         let loss = trainer.step(&batch, draw, &|row, logits, upstream| {
-            let label = usize::from(set.labels[rows[row]]);
+            let label = set.labels[rows[row]];
             correct.fetch_add(usize::from(argmax(logits) == label), Ordering::Relaxed);
             cross_entropy(logits, label, weight, upstream)
         });

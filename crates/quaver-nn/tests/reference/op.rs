@@ -173,7 +173,7 @@ impl Node<'_> {
         if let Some(op) = self.is::<Dropout>() {
             kept.factors = vec![1.0; x.len()];
             if let Some(draw) = draw.filter(|_| op.p > 0.0) {
-                let threshold = (f64::from(op.p) * 65_536.0).round();
+                let threshold = (op.p * 65_536.0).round();
                 let size = size(self.output);
                 for (i, factor) in kept.factors.iter_mut().enumerate() {
                     let drawn = f64::from(draw.element(ids[i / size], i % size));
@@ -210,7 +210,7 @@ impl Node<'_> {
     /// (x − mean) / deviation, and 1 / deviation, of an element.
     fn normalized(&self, op: &BatchNorm, kept: &Kept, element: usize, x: f64) -> (f64, f64) {
         let c = self.channel(element);
-        let inverse = 1.0 / (kept.variance[c] + f64::from(op.eps)).sqrt();
+        let inverse = 1.0 / (kept.variance[c] + op.eps).sqrt();
         ((x - kept.mean[c]) * inverse, inverse)
     }
 

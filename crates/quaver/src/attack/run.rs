@@ -27,6 +27,7 @@ use restart::{Kept, Rank, rank};
 /// nor the choice among restarts has seen; clean images are judged on the same passes. A result
 /// that is not finite is replaced by the clean image and flagged.
 ///
+/// Work outside the classifier runs in the current rayon pool; its size changes no result.
 /// Between batches the observer is asked whether to go on; if not, the finished images are
 /// returned and the record says that it is not complete.
 ///

@@ -8,7 +8,6 @@
 pub mod claim;
 pub mod figure;
 pub mod measured;
-pub mod number;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +16,15 @@ pub use figure::{
     ExampleGrid, ExampleImage, ExampleRow, Histogram, HistogramPanel, UncertaintyFigure,
 };
 pub use measured::{
-    AcrossSeeds, AttackOutcome, CheckResult, CheckStatus, Detection, DetectorScore, HonestCell,
-    HonestMoments, InputMoments, InputResults, SeedResults, Training,
+    AcrossSeeds, AttackOutcome, Detectors, HonestCell, HonestMoments, InputMoments, InputResults,
+    SeedResults, Training,
 };
-pub use number::{Moments, Spread};
 
+pub use crate::evaluate::checks::{CheckResult, CheckStatus};
+pub use crate::evaluate::detection::{Detection, OperatingPoint, Performance};
 pub use crate::evaluate::interval::{Estimate, Rate};
+pub use crate::evaluate::seeds::Moments;
+pub use crate::evaluate::spread::Spread;
 
 /// Version of the layout of [`Results`]; a file with another one is refused.
 pub const SCHEMA: u32 = 1;

@@ -1,8 +1,11 @@
 //! Made-up results for tests: complete in kind, with numbers missing here and there.
 
+mod told;
+
 use std::collections::BTreeMap;
 
 use crate::paper::results::*;
+use told::{claims, examples, figure};
 
 /// (id, title, dropout, control, voted accuracies in % on clean, FGSM, JSMA, PGD, clean uncertainty).
 type Line = (&'static str, &'static str, f64, bool, [f64; 4], f64);
@@ -248,17 +251,25 @@ fn input(id: &str, voted: f64, uncertainty: f64) -> InputResults {
             .map(|measure| (measure.to_owned(), spread(uncertainty * 10.0)))
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
-        detection: attacked.then(|| Detection {
-            paper: Some(score(400)),
-            honest: Some(score(100)),
-            honest_successful: (id != "jsma").then(|| score(80)),
+        detection: attacked.then(|| Detectors {
+            paper: Some(detection(400, true)),
+            honest: Some(detection(100, id != "jsma")),
         }),
         attack: attacked.then(|| outcome(id, voted)),
     }
 }
 
-fn score(n: u64) -> DetectorScore {
-    DetectorScore {
+fn detection(n: u64, successful: bool) -> Detection {
+    Detection {
+        n_fit: n / 2,
+        n_scored: n / 2,
+        all: performance(n),
+        successful: successful.then(|| performance(n - 10)),
+    }
+}
+
+fn performance(n: u64) -> Performance {
+    Performance {
         n_clean: n / 2,
         n_adversarial: n / 2,
         accuracy: Rate::new(n * 4 / 5, n),
@@ -268,12 +279,13 @@ fn score(n: u64) -> DetectorScore {
             low: 0.832,
             high: 0.905,
         }),
-        tpr_at_5: Rate::new(n / 4, n / 2),
-        fpr_at_5: Rate::new(n / 40, n / 2),
-        threshold_at_5: Some(3.2e-3),
-        tpr_at_1: None,
-        fpr_at_1: None,
-        threshold_at_1: None,
+        at_fpr: vec![OperatingPoint {
+            max_fpr: 0.05,
+            threshold: 0.61,
+            score: 3.2e-3,
+            tpr: Rate::new(n / 4, n / 2),
+            fpr: Rate::new(n / 40, n / 2),
+        }],
     }
 }
 
@@ -379,148 +391,4 @@ fn across(k: u64, voted: [f64; 4], uncertainty: f64) -> AcrossSeeds {
             })
             .collect(),
     }
-}
-
-fn claims() -> Vec<Claim> {
-    use Verdict::{NotSupported, Supported, Undecided};
-    [
-        (
-            "a",
-            "Higher precision gives higher clean accuracy",
-            Supported,
-        ),
-        (
-            "b",
-            "Lower bit width gives higher accuracy on single-step FGSM",
-            NotSupported,
-        ),
-        (
-            "c",
-            "Voting over the passes helps adversarial accuracy, most for the lowest precisions",
-            NotSupported,
-        ),
-        (
-            "d",
-            "Higher precision gives better detection on FGSM and JSMA",
-            Undecided,
-        ),
-        (
-            "e",
-            "Clean uncertainty falls with precision, adversarial uncertainty stays alike",
-            Supported,
-        ),
-        (
-            "f",
-            "PGD breaks all of them and passes undetected",
-            Undecided,
-        ),
-        ("g", "A little dropout ruins the Rand BNN", NotSupported),
-    ]
-    .into_iter()
-    .map(|(id, title, verdict)| claim(id, title, verdict))
-    .collect()
-}
-
-fn claim(id: &str, title: &str, verdict: Verdict) -> Claim {
-    let reading = |with_controls: bool| ClaimReading {
-        with_controls,
-        verdict,
-        sentence:
-            "The slope over the ordered rows is 0.52 points a row, its interval leaves out 0."
-                .into(),
-        tests: vec![ClaimTest {
-            hypothesis: "slope of voted accuracy over the ordered rows".into(),
-            statistic: Some(0.52),
-            unit: "points a row".into(),
-            low: Some(0.21),
-            high: Some(0.84),
-            criterion: "> 0".into(),
-            p: Some(0.0012),
-            p_adjusted: (id != "f").then_some(0.0144),
-            n: 200,
-            verdict,
-        }],
-    };
-    Claim {
-        id: id.into(),
-        title: title.into(),
-        hypothesis: "The least-squares slope over the ordered rows is above 0 (one-sided, 5 %).".into(),
-        verdict,
-        scope: Scope::Networks,
-        readings: vec![reading(false), reading(true)],
-        honest: (id == "b").then(|| "With the noise off all rows fall below 5 %: the differences came from noisy gradients.".into()),
-    }
-}
-
-fn figure() -> UncertaintyFigure {
-    let histogram = |decay: f64, above: u64| {
-        let n = (200 - above) as f64;
-        let share = |bin: u32| (-f64::from(bin) * decay).exp() * (1.0 - (-decay).exp());
-        let mut counts: Vec<u64> = (0..100).map(|bin| (n * share(bin)) as u64).collect();
-        // What rounding down left over.
-        counts[0] += 200 - above - counts.iter().sum::<u64>();
-        Histogram {
-            counts,
-            above,
-            n: 200,
-        }
-    };
-    let panel = |id: &str, title: &str, clean: f64, adversarial: f64| HistogramPanel {
-        topology: id.into(),
-        title: title.into(),
-        clean: histogram(clean, 3),
-        adversarial: histogram(adversarial, 41),
-    };
-    UncertaintyFigure {
-        seed: 0,
-        low: 0.0,
-        high: 0.035,
-        panels: vec![
-            panel("full-precision", "Full precision", 0.9, 0.02),
-            panel("bnn", "BNN", 0.3, 0.03),
-            panel("rand-bnn", "Rand BNN, dropout 0", 0.1, 0.04),
-        ],
-    }
-}
-
-fn examples() -> ExampleGrid {
-    let image = |row: u64, id: u64| ExampleImage {
-        id,
-        label: (id % 10).to_string(),
-        predicted: ((id + u64::from(row > 0) * 3) % 10).to_string(),
-        uncertainty: (id != 3).then_some(1.2e-3 * (1 + row) as f64),
-        pixels: pixels(row, id),
-    };
-    let row = |(index, (input, title)): (usize, (&str, &str))| ExampleRow {
-        input: input.into(),
-        title: title.into(),
-        images: (0..8).map(|id| image(index as u64, id)).collect(),
-    };
-    let inputs = std::iter::once((CLEAN, "Clean")).chain(ATTACKS.map(|(id, title, _)| (id, title)));
-    ExampleGrid {
-        title: "Full precision, dropout 0.5".into(),
-        height: 28,
-        width: 28,
-        channels: 1,
-        rows: inputs.enumerate().map(row).collect(),
-    }
-}
-
-/// A ring, with stripes where it is attacked.
-fn pixels(row: u64, id: u64) -> Vec<u8> {
-    let mut pixels = Vec::new();
-    for y in 0..28_u32 {
-        for x in 0..28_u32 {
-            let (dx, dy) = (f64::from(x) - 13.5, f64::from(y) - 13.5);
-            let off = (dx.hypot(dy * (0.6 + id as f64 / 12.0)) - 8.0).abs();
-            let ink = if off < 1.8 { 255 } else { 0_u8 };
-            let stripe = if row > 0 && (x + y * 3 + row as u32) % 4 < 2 {
-                76
-            } else {
-                0
-            };
-            pixels.push(if ink > 0 { ink - stripe } else { stripe });
-        }
-    }
-    pixels
 }

@@ -55,14 +55,14 @@ pub struct Format {
 /// All formats, by file name.
 pub const FORMATS: &[Format] = &[
     Format {
-        id: "svg",
-        file_name: "figure-2.svg",
-        render: svg::render,
-    },
-    Format {
         id: "png",
         file_name: "figure-2.png",
         render: png::render,
+    },
+    Format {
+        id: "svg",
+        file_name: "figure-2.svg",
+        render: svg::render,
     },
     Format {
         id: "html",

@@ -40,6 +40,8 @@ pub struct Column {
     pub id: String,
     /// Its heading.
     pub title: String,
+    /// Whether people need not see it while it is empty.
+    pub optional: bool,
 }
 
 /// Rows that belong together.
@@ -89,11 +91,13 @@ impl Table {
             .filter_map(move |row| row.cells.get(index))
     }
 
-    /// Without the columns in which neither we nor the paper have a number.
+    /// Without the optional columns in which neither we nor the paper have a number.
     fn without_empty_columns(mut self) -> Self {
         let full: Vec<bool> = (0..self.columns.len())
             .map(|index| {
-                self.has_paper(index) || self.cells(index).any(|cell| cell.value.is_some())
+                !self.columns[index].optional
+                    || self.has_paper(index)
+                    || self.cells(index).any(|cell| cell.value.is_some())
             })
             .collect();
         let mut keep = full.iter();
@@ -182,6 +186,14 @@ mod tests {
                 .flat_map(|s| &s.rows)
                 .all(|row| row.cells.len() == n)
         );
+    }
+
+    #[test]
+    fn an_attack_that_was_asked_for_keeps_its_empty_column() {
+        let tables = shown(&fixture::results());
+        let honest = tables.iter().find(|table| table.id == "honest").unwrap();
+        assert_eq!(honest.columns.len(), 6);
+        assert!(honest.cells(5).all(|cell| cell.value.is_none()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Mean entropy of the outputs.
 
-use super::{Accumulator, Measure};
+use super::Measure;
 
 /// Expected entropy: how undecided each pass is on average.
 ///
@@ -16,6 +16,7 @@ pub(super) const MEASURE: Measure = Measure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Accumulator;
     use super::*;
 
     #[test]

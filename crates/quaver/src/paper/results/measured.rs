@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{Moments, Spread};
+use crate::evaluate::checks::CheckResult;
+use crate::evaluate::detection::Detection;
 use crate::evaluate::interval::{Estimate, Rate};
+use crate::evaluate::seeds::Moments;
+use crate::evaluate::spread::Spread;
 
 /// One trained network: a topology under one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +61,7 @@ pub struct InputResults {
     /// The other uncertainty measures over images, by id.
     pub measures: BTreeMap<String, Spread>,
     /// How well clean and these inputs are told apart; `None` for clean inputs.
-    pub detection: Option<Detection>,
+    pub detection: Option<Detectors>,
     /// What the attack did; `None` for clean inputs.
     pub attack: Option<AttackOutcome>,
 }
@@ -92,39 +95,11 @@ pub struct AttackOutcome {
 /// The logistic-regression detector in the paper's way and in the honest way (spec §8).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Detection {
+pub struct Detectors {
     /// Fitted and scored on the same points, feature unscaled.
-    pub paper: Option<DetectorScore>,
-    /// Fitted on one part of the source images, scored on the other, all adversarial inputs.
-    pub honest: Option<DetectorScore>,
-    /// The same, scored on successful adversarial inputs only.
-    pub honest_successful: Option<DetectorScore>,
-}
-
-/// A detector's numbers on one set of inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DetectorScore {
-    /// Clean inputs scored.
-    pub n_clean: u64,
-    /// Adversarial inputs scored.
-    pub n_adversarial: u64,
-    /// Share of inputs called rightly.
-    pub accuracy: Option<Rate>,
-    /// Area under the ROC curve, in [0, 1], bootstrapped over source images.
-    pub auroc: Option<Estimate>,
-    /// Share of adversarial inputs caught at the threshold of 5 % false alarms.
-    pub tpr_at_5: Option<Rate>,
-    /// Share of clean inputs called adversarial at that threshold.
-    pub fpr_at_5: Option<Rate>,
-    /// That threshold on the uncertainty, from the fitting part.
-    pub threshold_at_5: Option<f64>,
-    /// As `tpr_at_5` at 1 %; `None` below 1 000 clean images.
-    pub tpr_at_1: Option<Rate>,
-    /// As `fpr_at_5` at 1 %.
-    pub fpr_at_1: Option<Rate>,
-    /// As `threshold_at_5` at 1 %.
-    pub threshold_at_1: Option<f64>,
+    pub paper: Option<Detection>,
+    /// Fitted on one part of the source images, scored on the other.
+    pub honest: Option<Detection>,
 }
 
 /// One accuracy of the honest reading.
@@ -135,37 +110,6 @@ pub struct HonestCell {
     pub column: String,
     /// Voted accuracy under this attack.
     pub accuracy: Option<Rate>,
-}
-
-/// The outcome of an honesty check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum CheckStatus {
-    /// What was looked for is not there.
-    #[serde(rename = "PASS")]
-    Pass,
-    /// The numbers stand with a caveat.
-    #[serde(rename = "WARN")]
-    Warn,
-    /// The numbers must not be used as they stand.
-    #[serde(rename = "FAIL")]
-    Fail,
-    /// The check does not apply to this network or run.
-    #[serde(rename = "N.A.")]
-    NotApplicable,
-}
-
-/// One honesty check of one network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckResult {
-    /// Its number, as `C10`.
-    pub id: String,
-    /// What it looks at, in a few words.
-    pub title: String,
-    /// Its outcome.
-    pub status: CheckStatus,
-    /// What was seen and, unless it passed, how to fix it.
-    pub sentence: String,
 }
 
 /// A topology over its seeds.

@@ -54,7 +54,8 @@ fn body(out: &mut String, table: &Table) {
         .map(|index| table.has_paper(index))
         .collect();
     for (column, &paper) in table.columns.iter().zip(&paper) {
-        let _ = write!(out, "<th>{}</th>", escape(&column.title));
+        let title = escape(&column.title).replace("n = ", "n\u{a0}=\u{a0}");
+        let _ = write!(out, "<th>{title}</th>");
         if paper {
             out.push_str("<th class=\"paper\">Paper</th>");
         }

@@ -59,7 +59,7 @@ fn table(
         number: Some(number),
         title: format!("Accuracy on {} inputs", pick::titles(inputs)),
         note: format!(
-            "Accuracy in % {}; voted: {} passes. The paper's value stands beside.",
+            "Accuracy in %, {}; voted: {} passes. The paper's value stands beside.",
             view.reading(results),
             results.n_passes
         ),

@@ -1,6 +1,6 @@
 //! The honest detector: fitted on some source images, scored on others.
 
-use crate::paper::results::{DetectorScore, InputMoments, InputResults, Results};
+use crate::paper::results::{InputMoments, InputResults, OperatingPoint, Performance, Results};
 
 use super::super::value::{Unit, Value};
 use super::Table;
@@ -8,7 +8,7 @@ use super::pick::{self, Metric, View};
 
 type Across = fn(&InputMoments) -> Value;
 
-fn metrics(accuracy: Across, auroc: Across) -> [Metric<DetectorScore>; 9] {
+fn metrics(accuracy: Across, auroc: Across) -> [Metric<Performance>; 9] {
     [
         metric(
             "accuracy",
@@ -24,16 +24,18 @@ fn metrics(accuracy: Across, auroc: Across) -> [Metric<DetectorScore>; 9] {
             |s| Value::estimate(s.auroc, Unit::Share),
             auroc,
         ),
-        kept("tpr_at_5", "Caught (5 %)", |s| Value::rate(s.tpr_at_5)),
+        kept("tpr_at_5", "Caught (5 %)", |s| {
+            Value::rate(at_5(s).and_then(|p| p.tpr))
+        }),
         kept("fpr_at_5", "False alarms (5 %)", |s| {
-            Value::rate(s.fpr_at_5)
+            Value::rate(at_5(s).and_then(|p| p.fpr))
         }),
-        kept("threshold_at_5", "Threshold (5 %)", |s| {
-            threshold(s.threshold_at_5)
+        kept("threshold_at_5", "Threshold (5 %)", |s| threshold(at_5(s))),
+        kept("tpr_at_1", "Caught (1 %)", |s| {
+            Value::rate(at_1(s).and_then(|p| p.tpr))
         }),
-        kept("tpr_at_1", "Caught (1 %)", |s| Value::rate(s.tpr_at_1)),
         kept("fpr_at_1", "False alarms (1 %)", |s| {
-            Value::rate(s.fpr_at_1)
+            Value::rate(at_1(s).and_then(|p| p.fpr))
         }),
         kept("n_clean", "Clean", |s| Value::count(s.n_clean)),
         kept("n_adversarial", "Adversarial", |s| {
@@ -46,9 +48,9 @@ fn metric(
     id: &'static str,
     title: &'static str,
     unit: Unit,
-    seed: fn(&DetectorScore) -> Value,
+    seed: fn(&Performance) -> Value,
     across: Across,
-) -> Metric<DetectorScore> {
+) -> Metric<Performance> {
     Metric {
         id,
         title,
@@ -63,13 +65,29 @@ fn metric(
 fn kept(
     id: &'static str,
     title: &'static str,
-    seed: fn(&DetectorScore) -> Value,
-) -> Metric<DetectorScore> {
+    seed: fn(&Performance) -> Value,
+) -> Metric<Performance> {
     metric(id, title, Unit::Percent, seed, pick::not_kept)
 }
 
-fn threshold(value: Option<f64>) -> Value {
-    Value::plain(value, Unit::Scientific)
+fn at_5(performance: &Performance) -> Option<&OperatingPoint> {
+    at(performance, 0.05)
+}
+
+fn at_1(performance: &Performance) -> Option<&OperatingPoint> {
+    at(performance, 0.01)
+}
+
+fn at(performance: &Performance, max_fpr: f64) -> Option<&OperatingPoint> {
+    performance
+        .at_fpr
+        .iter()
+        .find(|point| (point.max_fpr - max_fpr).abs() < 1e-9)
+}
+
+/// The threshold in the unit of the uncertainty.
+fn threshold(point: Option<&OperatingPoint>) -> Value {
+    Value::plain(point.map(|point| point.score), Unit::Scientific)
 }
 
 pub(super) fn all(results: &Results, view: View) -> Table {
@@ -83,7 +101,7 @@ pub(super) fn all(results: &Results, view: View) -> Table {
         results,
         view,
         &metrics,
-        |input| input.detection.as_ref()?.honest.as_ref(),
+        |input| Some(&input.detection.as_ref()?.honest.as_ref()?.all),
     );
     Table {
         main: true,
@@ -99,7 +117,15 @@ pub(super) fn successful(results: &Results, view: View) -> Table {
         results,
         view,
         &metrics,
-        |input| input.detection.as_ref()?.honest_successful.as_ref(),
+        |input| {
+            input
+                .detection
+                .as_ref()?
+                .honest
+                .as_ref()?
+                .successful
+                .as_ref()
+        },
     )
 }
 
@@ -108,8 +134,8 @@ fn table(
     which: &str,
     results: &Results,
     view: View,
-    metrics: &[Metric<DetectorScore>],
-    select: fn(&InputResults) -> Option<&DetectorScore>,
+    metrics: &[Metric<Performance>],
+    select: fn(&InputResults) -> Option<&Performance>,
 ) -> Table {
     Table {
         id,
@@ -117,7 +143,7 @@ fn table(
         title: format!("Detector on new images, {which}"),
         note: format!(
             "Logistic regression on the variance, fitted on one part of the source images and \
-             scored on the other, in % {}. Caught: adversarial inputs above the threshold that was \
+             scored on the other, in %, {}. Caught: adversarial inputs above the threshold that was \
              set for 5 % (1 %) false alarms; beside it the false alarms it gave.",
             view.reading(results)
         ),

@@ -10,6 +10,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
     let columns = results.honest_columns.iter().map(|column| Column {
         id: column.id.clone(),
         title: format!("{} (n = {})", column.title, column.n),
+        optional: false,
     });
     let rows = results.topologies.iter().map(|row| Row {
         topology: row.topology.clone(),
@@ -31,7 +32,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
         number: None,
         title: "Honest reading: accuracy against the stronger attack".into(),
         note: format!(
-            "Voted accuracy in % {doubt}, attacks on the true labels. \"Noise off\" attacks the \
+            "Voted accuracy in %, {doubt}, attacks on the true labels. \"Noise off\" attacks the \
              network without its randomness, EOT the mean gradient over several draws; where \
              either is far below tables 1 and 2, the accuracy there came from noisy gradients."
         ),

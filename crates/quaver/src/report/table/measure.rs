@@ -40,6 +40,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
             .map(|id| Column {
                 id: (*id).clone(),
                 title: heading(id),
+                optional: true,
             })
             .collect(),
         sections: pick::inputs(results).into_iter().map(section).collect(),

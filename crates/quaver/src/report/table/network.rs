@@ -19,6 +19,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
     let column = |(id, title): &(&str, &str)| Column {
         id: (*id).into(),
         title: (*title).into(),
+        optional: true,
     };
     let rows = results.topologies.iter().map(|row| Row {
         topology: row.topology.clone(),
@@ -35,7 +36,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
         id: "networks",
         number: None,
         title: "The networks on all test images".into(),
-        note: format!("Accuracy in % {doubt}, without an attack."),
+        note: format!("Accuracy in %, {doubt}, without an attack."),
         main: false,
         columns: COLUMNS.iter().map(column).collect(),
         sections: vec![Section {

@@ -118,6 +118,7 @@ pub(super) fn columns<S>(metrics: &[Metric<S>]) -> Vec<Column> {
         .map(|m| Column {
             id: m.id.into(),
             title: m.title.into(),
+            optional: true,
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Tables 3 and 4: the variance over passes and the paper's detector.
 
 use crate::paper::published::{PublishedRow, PublishedUncertainty};
-use crate::paper::results::{InputResults, Results, Spread};
+use crate::paper::results::{InputResults, Rate, Results, Spread};
 
 use super::super::value::{Unit, Value};
 use super::Table;
@@ -54,8 +54,8 @@ fn spread(input: &InputResults, of: fn(&Spread) -> f64) -> Value {
     }
 }
 
-fn paper_detector(input: &InputResults) -> Option<crate::paper::results::Rate> {
-    input.detection.as_ref()?.paper.as_ref()?.accuracy
+fn paper_detector(input: &InputResults) -> Option<Rate> {
+    input.detection.as_ref()?.paper.as_ref()?.all.accuracy
 }
 
 pub(super) fn clean_and_first(results: &Results, view: View) -> Table {
@@ -78,7 +78,7 @@ fn table(
         number: Some(number),
         title: format!("Uncertainty on {} inputs", pick::titles(inputs)),
         note: format!(
-            "Variance of the softmax output over {} passes, over images; detector accuracy in % {}. \
+            "Variance of the softmax output over {} passes, over images; detector accuracy in %, {}. \
              What the paper prints as sigma is a variance and stands beside ours. The detector is \
              fitted and scored on the same points here, as the paper's was.",
             results.n_passes,

@@ -1,0 +1,441 @@
+//! What can be typed: flags and their defaults, nothing else.
+
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use quaver_nn::Simd;
+use std::path::PathBuf;
+
+/// Quantized and binarized networks under adversarial input: train, attack, measure, detect.
+#[derive(Debug, Parser)]
+#[command(
+    name = "quaver",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Common {
+    /// Seed of every random draw
+    #[arg(long, global = true, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads; 0: one a core. Changes no result
+    #[arg(long, global = true, default_value_t = 0, value_parser = threads)]
+    pub(crate) threads: usize,
+    /// Instruction set; the machine's best unless given. Changes no result
+    #[arg(long, global = true)]
+    pub(crate) simd: Option<SimdName>,
+    /// Print one JSON document on standard output and nothing else there
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress on standard error
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// TOML file whose keys are the flags; flags typed as well come first
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(threads) if (0..=1024).contains(&threads) => Ok(threads),
+        _ => Err("expected 0 to 1024".into()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SimdName {
+    Scalar,
+    Avx2,
+    Avx512,
+    Neon,
+}
+
+impl From<SimdName> for Simd {
+    fn from(name: SimdName) -> Self {
+        match name {
+            SimdName::Scalar => Self::Scalar,
+            SimdName::Avx2 => Self::Avx2,
+            SimdName::Avx512 => Self::Avx512,
+            SimdName::Neon => Self::Neon,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The paper, end to end: tables 1-4, figure 2, claims and honesty checks
+    Reproduce(Reproduce),
+    /// Train a network
+    Train(Train),
+    /// Accuracy and uncertainty of a model over Monte-Carlo passes
+    Evaluate(Evaluate),
+    /// Craft adversarial examples
+    Attack(Attack),
+    /// Fit and use detectors of adversarial input
+    #[command(subcommand)]
+    Detect(Detect),
+    /// Render a run folder again
+    Report(Report),
+    /// Fetch and look at data sets
+    #[command(subcommand)]
+    Data(Data),
+    /// Show, import and export models
+    #[command(subcommand)]
+    Model(Model),
+    /// Measure speed on this machine
+    Bench(Bench),
+    /// Names of attacks, architectures, topologies, quantizers, measures, detectors, checks
+    List,
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where images come from.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DataArgs {
+    /// mnist, fashion-mnist or digits (drawn by the program)
+    #[arg(long)]
+    pub(crate) dataset: Option<String>,
+    /// Folder with the four IDX files, or with a folder named like the data set that has them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Seed of the drawn digits
+    #[arg(long, default_value_t = 0)]
+    pub(crate) data_seed: u64,
+}
+
+/// What the paper's tables are made of.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Reproduce {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Architecture
+    #[arg(long, default_value = "lenet5")]
+    pub(crate) arch: String,
+    /// Run folder: written step by step, continued when it is there
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// A small run for a first look (said so in every output)
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Test images to attack
+    #[arg(long)]
+    pub(crate) n: Option<usize>,
+    /// Monte-Carlo passes
+    #[arg(long)]
+    pub(crate) passes: Option<u32>,
+    /// Epochs of training
+    #[arg(long)]
+    pub(crate) epochs: Option<u32>,
+    /// Training images
+    #[arg(long)]
+    pub(crate) train_images: Option<usize>,
+    /// Repeat over this many seeds, from --seed on
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seeds: u32,
+    /// Claims that must be supported, else exit code 1: letters a to g
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) require: Vec<char>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// Run folder
+    pub(crate) run: PathBuf,
+    /// Where to write the files; the run folder itself unless given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The network to build.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct NetworkArgs {
+    /// Architecture (see `quaver list`)
+    #[arg(long, default_value = "lenet5")]
+    pub(crate) arch: String,
+    /// Topology (see `quaver list`)
+    #[arg(long, default_value = "full-precision")]
+    pub(crate) topology: String,
+    /// Dropout probability in [0, 1); the topology's unless given
+    #[arg(long)]
+    pub(crate) dropout: Option<f64>,
+    /// Where dropout stands
+    #[arg(long, value_enum, default_value_t = Placement::Dense)]
+    pub(crate) dropout_placement: Placement,
+    /// Weight quantizer instead of the topology's, e.g. "k-bit(bits=2)"
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) weights: Option<String>,
+    /// Activation quantizer instead of the topology's, e.g. "sign(surrogate=approx-sign)"
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) activations: Option<String>,
+    /// Quantize the first and the last layer too
+    #[arg(long)]
+    pub(crate) quantize_first_and_last: bool,
+    /// Batch normalization in a full-precision network too
+    #[arg(long)]
+    pub(crate) batch_norm: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Placement {
+    /// After hidden dense layers
+    Dense,
+    /// After every activation
+    All,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Epochs
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) epochs: u32,
+    /// Images a step
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub(crate) batch_size: u32,
+    /// Learning rate of Adam
+    #[arg(long, default_value_t = 1e-3)]
+    pub(crate) learning_rate: f64,
+    /// Training images; all unless given
+    #[arg(long)]
+    pub(crate) train_images: Option<usize>,
+    /// Model file to write
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+}
+
+/// The images of a command that takes a file as well.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct ImagesArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Test images; all unless given
+    #[arg(long)]
+    pub(crate) n: Option<usize>,
+    /// npz file with x, y and, where they are used, target, start, id
+    #[arg(long, value_name = "IN.npz", conflicts_with_all = ["dataset", "n"])]
+    pub(crate) input: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Evaluate {
+    /// Model file
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Monte-Carlo passes
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) passes: u32,
+    /// npz file to write: one row an image
+    #[arg(long, value_name = "OUT.npz")]
+    pub(crate) out: Option<PathBuf>,
+    /// Add the gradient of each image's own loss with its true label, noise off
+    #[arg(long, requires = "out")]
+    pub(crate) gradient: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Attack {
+    /// Model file
+    pub(crate) model: PathBuf,
+    /// Attack with its parameters, e.g. "pgd(eps=0.3,step_size=0.01,n_steps=40)"
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) attack: String,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Labels to attack: true or predicted; the dialect's unless given
+    #[arg(long, value_enum)]
+    pub(crate) labels: Option<Labels>,
+    /// Whose details to follow: corrected, cleverhans-2.1, cleverhans-3.1, art, torchattacks
+    #[arg(long, default_value = "corrected")]
+    pub(crate) dialect: String,
+    /// The model's noise during the attack: off, fixed, per-step, per-backward, eot:K
+    #[arg(long, default_value = "per-step")]
+    pub(crate) noise: String,
+    /// Reach a target (the file's, or a random other class) instead of any other class
+    #[arg(long)]
+    pub(crate) targeted: bool,
+    /// Restarts; the worst case of each image is kept
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) restarts: u32,
+    /// Fresh passes that decide success
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) passes: u32,
+    /// npz file to write
+    #[arg(long, value_name = "ADV.npz")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Labels {
+    True,
+    Predicted,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Detect {
+    /// Fit a detector on clean and adversarial images
+    Fit(DetectFit),
+    /// Score images with a fitted detector
+    Score(DetectScore),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DetectFit {
+    /// Model file
+    pub(crate) model: PathBuf,
+    /// npz file with clean x
+    #[arg(long, value_name = "IN.npz")]
+    pub(crate) clean: PathBuf,
+    /// npz file with x_adv, as `quaver attack` writes it
+    #[arg(long, value_name = "ADV.npz")]
+    pub(crate) adversarial: PathBuf,
+    /// Detector with its parameters
+    #[arg(long, default_value = "logistic-regression", value_name = "SPEC")]
+    pub(crate) detector: String,
+    /// Uncertainty measure it reads
+    #[arg(long, default_value = "variance")]
+    pub(crate) measure: String,
+    /// Monte-Carlo passes
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) passes: u32,
+    /// Detector file to write
+    #[arg(long, value_name = "DETECTOR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DetectScore {
+    /// Model file
+    pub(crate) model: PathBuf,
+    /// Detector file
+    pub(crate) detector: PathBuf,
+    /// npz file with x or x_adv
+    #[arg(long, value_name = "IN.npz")]
+    pub(crate) input: PathBuf,
+    /// npz file to write: one row an image
+    #[arg(long, value_name = "OUT.npz")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    /// Download a data set into the cache, checking its checksums
+    Fetch {
+        /// mnist or fashion-mnist
+        dataset: String,
+        /// Folder instead of the cache
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+        /// Base address instead of the known mirrors; may be given several times
+        #[arg(long, value_name = "URL")]
+        from: Vec<String>,
+    },
+    /// Write a contact sheet
+    Show {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Training images instead of test images
+        #[arg(long)]
+        train: bool,
+        /// Images of each class
+        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
+        per_class: u32,
+        /// PNG file to write
+        #[arg(long, value_name = "SHEET.png")]
+        out: PathBuf,
+    },
+    /// Write images and labels as npz
+    Export {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Training images instead of test images
+        #[arg(long)]
+        train: bool,
+        /// Images; all unless given
+        #[arg(long)]
+        n: Option<usize>,
+        /// npz file to write: x, y, id
+        #[arg(long, value_name = "OUT.npz")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// What a model is
+    Show {
+        /// Model file
+        model: PathBuf,
+    },
+    /// Make a model of weights named as PyTorch's nn.Sequential names them
+    Import {
+        /// safetensors file
+        weights: PathBuf,
+        #[command(flatten)]
+        network: NetworkArgs,
+        /// Model file to write
+        #[arg(long, value_name = "MODEL")]
+        out: PathBuf,
+    },
+    /// Write a model's weights as PyTorch reads them
+    Export {
+        /// Model file
+        model: PathBuf,
+        /// safetensors file to write
+        #[arg(long, value_name = "WEIGHTS.safetensors")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Bench {
+    /// Architectures
+    #[arg(long, value_delimiter = ',', default_value = "lenet5")]
+    pub(crate) arch: Vec<String>,
+    /// Topologies
+    #[arg(long, value_delimiter = ',', default_value = "full-precision,bnn")]
+    pub(crate) topology: Vec<String>,
+    /// Images a training step
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub(crate) batch_size: u32,
+    /// Seconds for each figure
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected 0.01 to 600".into()),
+    }
+}
+
+/// The parser; a flag given twice counts as given last, so that flags win over a config file.
+pub(crate) fn command() -> clap::Command {
+    fn last_wins(command: clap::Command) -> clap::Command {
+        command.args_override_self(true).mut_subcommands(last_wins)
+    }
+    last_wins(Args::command())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_parser_is_consistent() {
+        super::command().debug_assert();
+    }
+}

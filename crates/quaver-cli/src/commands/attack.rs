@@ -1,0 +1,215 @@
+//! `quaver attack`.
+
+use crate::Ending;
+use crate::args::{Attack, Labels};
+use crate::context::{Context, check_output};
+use crate::output::{print, rate};
+use anyhow::Context as _;
+use ndarray::ArrayView4;
+use quaver::attack::record::{AdversarialBatch, AttackRecord};
+use quaver::attack::run::{Inputs, Options};
+use quaver::attack::{self, LabelSource};
+use quaver::data::npy::NpyArray;
+use quaver::data::npz::{Arrays, write};
+use quaver::decision::Decision;
+use quaver::evaluate::interval::Rate;
+use quaver::threat::{Distances, Goal, Norm};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+#[derive(Serialize)]
+struct Attacked<'a> {
+    schema: u32,
+    out: &'a std::path::Path,
+    images: &'a str,
+    n: usize,
+    record: &'a AttackRecord,
+    clean_accuracy: Option<Rate>,
+    robust_accuracy: Option<Rate>,
+    success: Option<Rate>,
+    success_of_correct: Option<Rate>,
+    target_reached: Option<Rate>,
+}
+
+/// The options that the flags describe.
+fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
+    let dialect = args.dialect.parse()?;
+    let of_dialect = Options::of(dialect);
+    Ok(Options {
+        labels: match args.labels {
+            None => of_dialect.labels,
+            Some(Labels::True) => LabelSource::True,
+            Some(Labels::Predicted) => LabelSource::Predicted,
+        },
+        goal: if args.targeted {
+            Goal::Targeted
+        } else {
+            Goal::Untargeted
+        },
+        noise: args.noise.parse()?,
+        seed: context.common.seed,
+        n_restarts: args.restarts,
+        decision: Decision::Mean(args.passes),
+        ..of_dialect
+    })
+}
+
+pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
+    let attack = attack::build(&args.attack)?;
+    let options = options(context, args)?;
+    check_output(&args.out)?;
+    let network = context.network(&args.model)?;
+    let images = context.images(&args.images, &network)?;
+    let labels = images
+        .labels
+        .as_ref()
+        .context("an attack needs the true labels `y`")?;
+    let entry = attack.entry();
+    // A file may hold what this attack has no use for.
+    let targets = images.targets.as_deref();
+    let start = images
+        .start
+        .as_ref()
+        .map(|start| -> ArrayView4<'_, f32> { start.view() });
+    let inputs = Inputs {
+        x: images.x.view(),
+        ids: &images.ids,
+        labels,
+        targets: targets.filter(|_| args.targeted || entry.always_targeted),
+        start: start.filter(|_| entry.takes_start),
+    };
+    let batch = context
+        .engine
+        .install(|| attack::run::run(&*attack, &network, &inputs, &options, &context.progress))?;
+    if batch.n() > 0 {
+        write(&args.out, &arrays(&batch)?)?;
+    }
+    let counts = batch.record.counts;
+    let attacked = Attacked {
+        schema: 1,
+        out: &args.out,
+        images: &images.source,
+        n: batch.n(),
+        record: &batch.record,
+        clean_accuracy: Rate::new(counts.n_initially_correct, counts.n),
+        robust_accuracy: Rate::of((0..batch.n()).map(|i| batch.verdicts[i].is(batch.labels[i]))),
+        success: Rate::new(counts.n_success, counts.n),
+        success_of_correct: Rate::new(counts.n_success_of_correct, counts.n_initially_correct),
+        target_reached: counts.n_target_reached.and_then(|k| Rate::new(k, counts.n)),
+    };
+    print(context.common.json, &attacked, &text(&attacked))?;
+    Ok(if batch.record.complete {
+        Ending::Done
+    } else {
+        Ending::Interrupted
+    })
+}
+
+fn text(a: &Attacked<'_>) -> String {
+    let r = a.record;
+    let mut out = format!(
+        "{} on {} images of {}, noise {}, {:?} labels, seed {}\n",
+        r.attack, a.n, a.images, r.noise, r.labels, r.seed
+    );
+    let rows = [
+        ("clean accuracy", a.clean_accuracy),
+        ("robust accuracy", a.robust_accuracy),
+        ("success, all images", a.success),
+        ("success, correct ones", a.success_of_correct),
+        ("target reached", a.target_reached),
+    ];
+    for (name, value) in rows {
+        let _ = writeln!(out, "  {name:22} {}", rate(value.as_ref()));
+    }
+    let c = r.counts;
+    let _ = writeln!(
+        out,
+        "  cost: {} forward, {} backward; flagged: {} zero gradient, {} no admissible pair, {} not finite",
+        r.cost.n_forward,
+        r.cost.n_backward,
+        c.n_zero_gradient,
+        c.n_no_admissible_pair,
+        c.n_non_finite
+    );
+    if !r.complete {
+        let _ = writeln!(
+            out,
+            "interrupted: the images above are those that were finished"
+        );
+    }
+    out
+}
+
+/// One row an image, and every parameter in `record` (JSON in UTF-8 bytes).
+fn arrays(batch: &AdversarialBatch) -> anyhow::Result<Arrays> {
+    let classes = |classes: &[usize]| -> NpyArray {
+        classes
+            .iter()
+            .map(|&class| class as i64)
+            .collect::<Vec<_>>()
+            .into()
+    };
+    let verdicts = |verdicts: &[quaver::decision::Verdict]| -> NpyArray {
+        let class = |v: &quaver::decision::Verdict| v.class().map_or(-1, |class| class as i64);
+        verdicts.iter().map(class).collect::<Vec<_>>().into()
+    };
+    let rows = |holds: &dyn Fn(usize) -> bool| -> NpyArray {
+        (0..batch.n()).map(holds).collect::<Vec<bool>>().into()
+    };
+    let distance = |norm| -> NpyArray {
+        let of = |d: &Distances| d.get(norm);
+        batch.distances.iter().map(of).collect::<Vec<_>>().into()
+    };
+    let record = serde_json::to_value(&batch.record)?.to_string();
+    let mut arrays = Arrays::from([
+        ("x_adv".into(), batch.x_adv.clone().into()),
+        ("y".into(), classes(&batch.labels)),
+        ("id".into(), batch.ids.clone().into()),
+        ("attacked_label".into(), classes(&batch.attacked_labels)),
+        ("prediction".into(), verdicts(&batch.verdicts)),
+        ("clean_prediction".into(), verdicts(&batch.clean_verdicts)),
+        ("success".into(), rows(&|i| batch.success(i))),
+        (
+            "initially_correct".into(),
+            rows(&|i| batch.initially_correct(i)),
+        ),
+        ("linf".into(), distance(Norm::Linf)),
+        ("l2".into(), distance(Norm::L2)),
+        ("l1".into(), distance(Norm::L1)),
+        ("l0".into(), distance(Norm::L0)),
+        (
+            "steps".into(),
+            batch
+                .n_steps
+                .iter()
+                .map(|&n| i64::from(n))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        (
+            "restart".into(),
+            batch
+                .restarts
+                .iter()
+                .map(|&n| i64::from(n))
+                .collect::<Vec<_>>()
+                .into(),
+        ),
+        (
+            "zero_gradient".into(),
+            rows(&|i| batch.flags[i].zero_gradient),
+        ),
+        (
+            "no_admissible_pair".into(),
+            rows(&|i| batch.flags[i].no_admissible_pair),
+        ),
+        ("non_finite".into(), rows(&|i| batch.flags[i].non_finite)),
+        ("record".into(), record.into_bytes().into()),
+    ]);
+    if let Some(targets) = &batch.targets {
+        arrays.insert("target".into(), classes(targets));
+        let reached = |i| batch.target_reached(i) == Some(true);
+        arrays.insert("target_reached".into(), rows(&reached));
+    }
+    Ok(arrays)
+}

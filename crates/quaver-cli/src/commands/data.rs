@@ -1,0 +1,80 @@
+//! `quaver data fetch | show | export`.
+
+use crate::Ending;
+use crate::args::Data;
+use crate::context::{Context, cache, check_output};
+use crate::fetch::fetch;
+use crate::output::print;
+use anyhow::Context as _;
+use quaver::atomic_file;
+use quaver::data::contact_sheet::{Layout, draw, rows_by_class};
+use quaver::data::npz::{Arrays, write};
+use quaver::data::{Dataset, Pixels, Split};
+use std::path::Path;
+
+pub(crate) fn run(context: &Context, args: &Data) -> anyhow::Result<Ending> {
+    let split = |train| if train { Split::Train } else { Split::Test };
+    match args {
+        Data::Fetch {
+            dataset,
+            into,
+            from,
+        } => {
+            let folder = into.clone().or_else(cache);
+            let folder = folder.context("there is no cache folder here; name one with --into")?;
+            let from = Some(&from[..]).filter(|from| !from.is_empty());
+            let found = fetch(dataset, &folder, from, &context.progress)?;
+            let document = serde_json::json!({ "schema": 1, "dataset": dataset, "folder": found });
+            let text = format!("{dataset} is in {}", found.display());
+            print(context.common.json, &document, &text)?;
+        }
+        Data::Show {
+            data,
+            train,
+            per_class,
+            out,
+        } => {
+            check_output(out)?;
+            let dataset = context.dataset(data, split(*train), None)?;
+            let n_columns = *per_class as usize;
+            let rows = rows_by_class(&dataset, n_columns);
+            let png = draw(&dataset, &rows, Layout { n_columns, zoom: 2 })?;
+            atomic_file::write(out, &png)
+                .with_context(|| format!("cannot write {}", out.display()))?;
+            report(context, &dataset, rows.len(), out)?;
+        }
+        Data::Export {
+            data,
+            train,
+            n,
+            out,
+        } => {
+            check_output(out)?;
+            let dataset = context.dataset(data, split(*train), *n)?;
+            let labels: Vec<i64> = dataset.labels().iter().map(|&label| label as i64).collect();
+            let x = match dataset.pixels() {
+                Pixels::Bytes(bytes) => bytes.clone().into(),
+                Pixels::Floats(values) => values.clone().into(),
+            };
+            let arrays = Arrays::from([
+                ("x".into(), x),
+                ("y".into(), labels.into()),
+                ("id".into(), dataset.ids().to_vec().into()),
+            ]);
+            write(out, &arrays)?;
+            report(context, &dataset, dataset.len(), out)?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+fn report(context: &Context, dataset: &Dataset, n: usize, out: &Path) -> anyhow::Result<()> {
+    let document = serde_json::json!({
+        "schema": 1,
+        "dataset": dataset.name(),
+        "n": n,
+        "out": out,
+    });
+    let text = format!("{}: {n} images of {}", out.display(), dataset.name());
+    print(context.common.json, &document, &text)
+}

@@ -1,0 +1,81 @@
+//! `quaver list`.
+
+use crate::Ending;
+use crate::output::print;
+use quaver::evaluate::checks::CHECKS;
+use quaver::uncertainty::MEASURES;
+use quaver::{attack, data, detect};
+use quaver_nn::Simd;
+use quaver_nn::arch::{ARCHITECTURES, TOPOLOGIES};
+use quaver_nn::quantizer::Quantization;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+pub(crate) fn run(json: bool) -> anyhow::Result<Ending> {
+    let own = |name: &str, title: &str| (name.to_owned(), title.to_owned());
+    let attack =
+        |entry: &&attack::Entry| own(entry.id, &format!("{}: {}", entry.title, entry.paper));
+    let kinds: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::from([
+        ("attacks", attack::REGISTRY.iter().map(attack).collect()),
+        (
+            "architectures",
+            ARCHITECTURES.iter().map(|a| own(a.name, a.title)).collect(),
+        ),
+        (
+            "topologies",
+            TOPOLOGIES.iter().map(|t| own(t.name, t.title)).collect(),
+        ),
+        (
+            "quantizers",
+            Quantization::names().map(|name| own(name, "")).collect(),
+        ),
+        (
+            "measures",
+            MEASURES.iter().map(|m| own(m.id, m.title)).collect(),
+        ),
+        (
+            "detectors",
+            detect::REGISTRY
+                .iter()
+                .map(|d| own(d.id, d.title))
+                .collect(),
+        ),
+        (
+            "checks",
+            CHECKS.iter().map(|c| own(c.id, c.title)).collect(),
+        ),
+        (
+            "datasets",
+            data::source::NAMES
+                .iter()
+                .map(|name| own(name, ""))
+                .collect(),
+        ),
+        (
+            "simd",
+            Simd::ALL
+                .into_iter()
+                .filter(|simd| simd.is_available())
+                .map(|simd| own(simd.name(), ""))
+                .collect(),
+        ),
+    ]);
+    let mut text = String::new();
+    for (kind, entries) in &kinds {
+        let _ = writeln!(text, "{kind}");
+        for (name, title) in entries {
+            let _ = writeln!(text, "  {name:22} {title}");
+        }
+    }
+    let names = |entries: &[(String, String)]| {
+        let entry =
+            |(name, title): &(String, String)| serde_json::json!({ "name": name, "title": title });
+        entries.iter().map(entry).collect::<Vec<_>>()
+    };
+    let document: BTreeMap<_, _> = kinds
+        .iter()
+        .map(|(kind, all)| (*kind, names(all)))
+        .collect();
+    print(json, &document, &text)?;
+    Ok(Ending::Done)
+}

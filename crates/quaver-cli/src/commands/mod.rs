@@ -1,0 +1,39 @@
+//! The commands, one a file, each thin.
+
+mod attack;
+mod bench;
+mod data;
+mod detect;
+mod evaluate;
+mod list;
+mod model;
+mod train;
+
+use crate::Ending;
+use crate::args::{Args, Command};
+use crate::context::Context;
+
+/// Runs the command that was typed.
+pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
+    let with = || Context::new(args.common.clone());
+    match args.command {
+        Command::Train(args) => train::run(&with()?, &args),
+        Command::Evaluate(args) => evaluate::run(&with()?, &args),
+        Command::Attack(args) => attack::run(&with()?, &args),
+        Command::Detect(args) => detect::run(&with()?, &args),
+        Command::Data(args) => data::run(&with()?, &args),
+        Command::Model(args) => model::run(&with()?, &args),
+        Command::Bench(args) => bench::run(&with()?, &args),
+        Command::List => list::run(args.common.json),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut crate::args::command(),
+                "quaver",
+                &mut std::io::stdout(),
+            );
+            Ok(Ending::Done)
+        }
+        Command::Reproduce(_) | Command::Report(_) => anyhow::bail!("not yet"),
+    }
+}

@@ -1,0 +1,219 @@
+//! [`Network`]: a model of the engine as a [`Classifier`].
+
+use crate::classifier::{
+    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Upstream, Vjp,
+};
+use ndarray::{Array2, Array4};
+use quaver_nn::engine::Engine;
+use quaver_nn::model::Model;
+use quaver_nn::network::{self, UnknownNode};
+use quaver_nn::op::Stochastic;
+use quaver_nn::{Batch as Rows, Pixels};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A trained or imported model that attacks, sampling and detectors can ask.
+pub struct Network {
+    inner: network::Network,
+    shape: [usize; 3],
+    n_classes: usize,
+}
+
+/// A model that is no classifier of images.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the network maps {input:?} to {output:?}; expected images of (channels, height, width) to at least 2 classes"
+)]
+pub struct NoImageClassifier {
+    /// Shape of an input.
+    pub input: Vec<usize>,
+    /// Shape of an output.
+    pub output: Vec<usize>,
+}
+
+impl From<UnknownNode> for ClassifierError {
+    fn from(error: UnknownNode) -> Self {
+        Self::UnknownTap {
+            got: error.got,
+            allowed: error.allowed,
+        }
+    }
+}
+
+impl Network {
+    /// Prepares `model` to run on `engine`.
+    ///
+    /// # Errors
+    /// When it does not map images to classes.
+    pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Result<Self, NoImageClassifier> {
+        let (input, output) = (model.graph.input_shape(), model.graph.output_shape());
+        match (&input[..], &output[..]) {
+            (&[c, h, w], &[n_classes]) if n_classes >= 2 => Ok(Self {
+                shape: [c, h, w],
+                n_classes,
+                inner: network::Network::new(model, engine),
+            }),
+            _ => Err(NoImageClassifier {
+                input: input.clone(),
+                output: output.clone(),
+            }),
+        }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        self.inner.model()
+    }
+
+    /// Multiply-adds of each layer's forward pass for one image.
+    #[must_use]
+    pub fn layer_products(&self) -> Vec<u64> {
+        self.inner.layer_products()
+    }
+
+    /// Multiply-adds of an image that every further pass costs: those behind the prefix.
+    #[must_use]
+    pub fn noisy_products(&self) -> u64 {
+        self.inner.noisy_products()
+    }
+
+    fn to_array(&self, rows: Vec<f32>, width: usize) -> Result<Array2<f32>, ClassifierError> {
+        Ok(Array2::from_shape_vec((rows.len() / width, width), rows)?)
+    }
+}
+
+/// The batch's pixels in row-major order, copied only if they are not so already.
+fn pixels<'a>(batch: &Batch<'a>) -> Cow<'a, [f32]> {
+    match batch.x.to_slice() {
+        Some(pixels) => Cow::Borrowed(pixels),
+        None => Cow::Owned(batch.x.iter().copied().collect()),
+    }
+}
+
+impl Classifier for Network {
+    fn input_shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn n_classes(&self) -> usize {
+        self.n_classes
+    }
+
+    fn randomness(&self) -> Randomness {
+        match self.inner.randomness() {
+            Stochastic::No => Randomness::None,
+            Stochastic::PerExample => Randomness::PerExample,
+            Stochastic::PerPass => Randomness::PerPass,
+        }
+    }
+
+    fn logits(&self, batch: Batch<'_>, noise: Noise) -> Result<Array2<f32>, ClassifierError> {
+        self.outputs(batch, noise, None)
+    }
+
+    fn taps(&self) -> Vec<String> {
+        self.inner.taps().to_vec()
+    }
+
+    fn outputs(
+        &self,
+        batch: Batch<'_>,
+        noise: Noise,
+        at: Option<&str>,
+    ) -> Result<Array2<f32>, ClassifierError> {
+        let pixels = pixels(&batch);
+        let rows = Rows {
+            pixels: Pixels::F32(&pixels),
+            rows: None,
+            ids: batch.ids,
+        };
+        let width = self.inner.width(at)?;
+        self.to_array(self.inner.outputs(&rows, noise, at)?, width)
+    }
+
+    fn has_gradient(&self) -> bool {
+        true
+    }
+
+    fn vjp(
+        &self,
+        batch: Batch<'_>,
+        noises: &[Noise],
+        at: Option<&str>,
+        upstream: &Upstream<'_>,
+    ) -> Result<Vjp, ClassifierError> {
+        let pixels = pixels(&batch);
+        let rows = Rows {
+            pixels: Pixels::F32(&pixels),
+            rows: None,
+            ids: batch.ids,
+        };
+        let (outputs, gradient) = self.inner.vjp(&rows, noises, at, upstream)?;
+        let [c, h, w] = self.shape;
+        Ok(Vjp {
+            outputs: self.to_array(outputs, self.inner.width(at)?)?,
+            gradient: Array4::from_shape_vec((batch.ids.len(), c, h, w), gradient)?,
+        })
+    }
+
+    fn passes(
+        &self,
+        batch: Batch<'_>,
+        draw: Draw,
+        n_passes: u32,
+        sink: &PassSink<'_>,
+    ) -> Result<(), ClassifierError> {
+        let pixels = pixels(&batch);
+        let rows = Rows {
+            pixels: Pixels::F32(&pixels),
+            rows: None,
+            ids: batch.ids,
+        };
+        self.inner.passes(&rows, draw, n_passes, sink);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quaver_nn::graph::Graph;
+    use quaver_nn::model::Info;
+    use quaver_nn::op::{Dense, Dropout, Flatten, Op};
+
+    #[test]
+    fn asks_the_model_and_refuses_what_is_no_classifier() {
+        let dense = |out_features| -> Box<dyn Op> {
+            Box::new(Dense {
+                in_features: 4,
+                out_features,
+                bias: true,
+                quantizer: None,
+            })
+        };
+        let dropout = Box::new(Dropout { p: 0.5 });
+        let ops: Vec<Box<dyn Op>> = vec![Box::new(Flatten {}), dropout, dense(3)];
+        let graph = Graph::sequential(vec![1, 2, 2], ops).unwrap();
+        let engine = Arc::new(Engine::new(1, None).unwrap());
+        let model = Model::new(graph, Info::default(), 0);
+        let network = Network::new(Arc::new(model), Arc::clone(&engine)).unwrap();
+        assert_eq!(network.randomness(), Randomness::PerExample);
+        let x = Array4::from_elem((5, 1, 2, 2), 0.5);
+        let batch = Batch {
+            x: x.view(),
+            ids: &[0, 1, 2, 3, 4],
+        };
+        let logits = network.logits(batch, Noise::Off).unwrap();
+        assert_eq!(logits.dim(), (5, 3));
+        assert_eq!(logits.row(0), logits.row(4));
+        let flat = network.outputs(batch, Noise::Off, Some("0")).unwrap();
+        assert!(flat.iter().all(|&v| v == 0.5) && flat.dim() == (5, 4));
+        let wrong = network.outputs(batch, Noise::Off, Some("conv1"));
+        assert!(wrong.unwrap_err().to_string().contains("there are 0, 1, 2"));
+
+        let graph = Graph::sequential(vec![4], vec![dense(3)]).unwrap();
+        let model = Model::new(graph, Info::default(), 0);
+        assert!(Network::new(Arc::new(model), engine).is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! Trains a network on a [`Dataset`], with a checkpoint an epoch, and resumes to the same bytes.
+
+use crate::data::{Dataset, Pixels};
+use crate::observe::Observer;
+use quaver_nn::arch::Spec;
+use quaver_nn::engine::Engine;
+use quaver_nn::format::safetensors::{FormatError, load, save};
+use quaver_nn::graph::GraphError;
+use quaver_nn::model::{Info, Model, TrainingRecord};
+use quaver_nn::train::{Config, CrossEntropy, Epoch, FitError, Set, Trainer, Watch, fit};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What to train, and how.
+#[derive(Clone, Debug)]
+pub struct Recipe<'a> {
+    /// Architecture and precision.
+    pub network: Spec,
+    /// Name of the precision, for the model file.
+    pub topology: &'a str,
+    /// Epochs, batch size, optimizer and seed.
+    pub config: Config,
+}
+
+/// Training cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The network cannot be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The optimizer failed.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// A checkpoint cannot be read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The checkpoint is of another run.
+    #[error("{path} is a checkpoint of another run: {what} is {got}, expected {allowed}")]
+    OtherRun {
+        /// The checkpoint.
+        path: String,
+        /// What differs.
+        what: &'static str,
+        /// Its value.
+        got: String,
+        /// The value asked for.
+        allowed: String,
+    },
+    /// The images do not fit the network.
+    #[error("expected images of {allowed:?}, got {got:?}")]
+    Shape {
+        /// Shape of the data.
+        got: [usize; 3],
+        /// Shape of the network's input.
+        allowed: Vec<usize>,
+    },
+}
+
+/// Where the checkpoint of the model at `path` lies while it is trained.
+#[must_use]
+pub fn checkpoint_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".checkpoint");
+    path.with_file_name(name)
+}
+
+/// Trains the network of `recipe` on `data`. After every epoch a checkpoint goes to
+/// `checkpoint`, and one that is there already is continued; the trained bytes are the same
+/// either way. `None`: the observer stopped it (the checkpoint holds the finished epochs).
+///
+/// # Errors
+/// When the network cannot be built, the images do not fit, a checkpoint is of another run or
+/// cannot be written, or the loss stops being a number.
+pub fn train(
+    recipe: &Recipe<'_>,
+    data: &Dataset,
+    checkpoint: Option<&Path>,
+    engine: &Arc<Engine>,
+    observer: &dyn Observer,
+) -> Result<Option<Model>, TrainingError> {
+    if recipe.network.input[..] != data.image_shape()[..] {
+        return Err(TrainingError::Shape {
+            got: data.image_shape(),
+            allowed: recipe.network.input.clone(),
+        });
+    }
+    let fresh = fresh_model(recipe, data)?;
+    let found = checkpoint.filter(|path| path.is_file());
+    let (model, from) = match found {
+        None => (fresh, (0, None)),
+        Some(path) => {
+            let (model, state) = load(path)?;
+            check_same_run(path, &model, &fresh)?;
+            let done = model.info.training.as_ref().map_or(0, |t| t.epochs);
+            (model, (done, state))
+        }
+    };
+    let floats;
+    let pixels = match data.pixels() {
+        Pixels::Bytes(bytes) => bytes.as_slice().map(quaver_nn::Pixels::U8),
+        Pixels::Floats(values) => values.as_slice().map(quaver_nn::Pixels::F32),
+    };
+    let pixels = match pixels {
+        Some(pixels) => pixels,
+        None => {
+            floats = data.images(0..data.len());
+            quaver_nn::Pixels::F32(floats.as_slice().unwrap_or_default())
+        }
+    };
+    let set = Set {
+        pixels,
+        labels: data.labels(),
+    };
+    let per_epoch = data.len() as u64;
+    let name = format!("training {}", recipe.topology);
+    observer.begin(&name, u64::from(recipe.config.epochs) * per_epoch);
+    let mut watch = Progress {
+        observer,
+        checkpoint,
+        per_epoch,
+    };
+    let engine = Arc::clone(engine);
+    let trained = fit(
+        model,
+        from,
+        &set,
+        &recipe.config,
+        &CrossEntropy,
+        engine,
+        &mut watch,
+    );
+    observer.end();
+    let (model, finished) = trained?;
+    Ok(finished.then_some(model))
+}
+
+fn fresh_model(recipe: &Recipe<'_>, data: &Dataset) -> Result<Model, GraphError> {
+    let Config {
+        batch_size, seed, ..
+    } = recipe.config;
+    let training = TrainingRecord {
+        dataset: data.name().to_owned(),
+        n: data.len(),
+        epochs: 0,
+        batch_size,
+        learning_rate: recipe.config.adam.learning_rate,
+        seed,
+        loss: 0.0,
+        accuracy: 0.0,
+    };
+    let info = Info {
+        arch: recipe.network.arch.clone(),
+        topology: recipe.topology.to_owned(),
+        dropout: recipe.network.dropout,
+        classes: data.class_names().to_vec(),
+        input_range: [0.0, 1.0],
+        training: Some(training),
+    };
+    Ok(Model::new(recipe.network.graph()?, info, seed))
+}
+
+/// Everything about the runs but their progress must be the same.
+fn check_same_run(path: &Path, found: &Model, fresh: &Model) -> Result<(), TrainingError> {
+    let facts = |model: &Model| {
+        let mut info = model.info.clone();
+        if let Some(training) = &mut info.training {
+            (training.epochs, training.loss, training.accuracy) = (0, 0.0, 0.0);
+        }
+        info
+    };
+    let graphs = (found.graph.to_json(), fresh.graph.to_json());
+    let (what, got, allowed) = if facts(found) != facts(fresh) {
+        let text = |model: &Model| serde_json::json!(facts(model)).to_string();
+        ("its description", text(found), text(fresh))
+    } else if graphs.0 != graphs.1 {
+        ("its graph", graphs.0.to_string(), graphs.1.to_string())
+    } else {
+        return Ok(());
+    };
+    let path = path.display().to_string();
+    Err(TrainingError::OtherRun {
+        path,
+        what,
+        got,
+        allowed,
+    })
+}
+
+struct Progress<'a> {
+    observer: &'a dyn Observer,
+    checkpoint: Option<&'a Path>,
+    per_epoch: u64,
+}
+
+impl Watch for Progress<'_> {
+    fn step(&mut self, so_far: Epoch, done: usize) -> bool {
+        let done = u64::from(so_far.number - 1) * self.per_epoch + done as u64;
+        let note = format!(
+            "epoch {}, loss {:.4}, accuracy {:.1} %",
+            so_far.number,
+            so_far.loss,
+            100.0 * so_far.accuracy
+        );
+        self.observer.progress(done, &note);
+        self.observer.go_on()
+    }
+
+    fn epoch(&mut self, _epoch: Epoch, trainer: &Trainer) -> Result<bool, std::io::Error> {
+        if let Some(path) = self.checkpoint {
+            save(path, trainer.model(), Some(trainer.state())).map_err(std::io::Error::other)?;
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Split, digits};
+    use crate::observe::Silent;
+    use quaver_nn::arch::Topology;
+    use quaver_nn::optim::Adam;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    struct StopAfter(AtomicU32, u32);
+
+    impl Observer for StopAfter {
+        fn go_on(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) < self.1
+        }
+    }
+
+    fn recipe(topology: &Topology) -> Recipe<'_> {
+        Recipe {
+            network: Spec {
+                arch: "lenet5".into(),
+                precision: topology.precision().unwrap(),
+                dropout: topology.dropout,
+                dropout_placement: Default::default(),
+                input: vec![1, 28, 28],
+                n_classes: 10,
+            },
+            topology: topology.name,
+            config: Config {
+                epochs: 3,
+                batch_size: 32,
+                adam: Adam::default(),
+                seed: 7,
+            },
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_ends_in_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let data = digits::draw(0, Split::Train, 97).unwrap();
+        let engine = Arc::new(Engine::new(2, None).unwrap());
+        let recipe = recipe(Topology::find("bnn").unwrap());
+        let whole = train(&recipe, &data, None, &engine, &Silent)
+            .unwrap()
+            .unwrap();
+        save(&file("whole"), &whole, None).unwrap();
+        // Four steps an epoch: the sixth question comes in the middle of the second.
+        let stop = StopAfter(AtomicU32::new(0), 6);
+        let checkpoint = file("c");
+        let stopped = train(&recipe, &data, Some(&checkpoint), &engine, &stop).unwrap();
+        assert!(stopped.is_none());
+        let one_thread = Arc::new(Engine::new(1, None).unwrap());
+        let again = train(&recipe, &data, Some(&checkpoint), &one_thread, &Silent);
+        save(&file("again"), &again.unwrap().unwrap(), None).unwrap();
+        let bytes = |name| std::fs::read(file(name)).unwrap();
+        assert_eq!(bytes("whole"), bytes("again"));
+    }
+
+    #[test]
+    fn a_foreign_checkpoint_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = folder.path().join("c");
+        let data = digits::draw(0, Split::Train, 40).unwrap();
+        let engine = Arc::new(Engine::new(1, None).unwrap());
+        let mut recipe = recipe(Topology::find("full-precision").unwrap());
+        recipe.config.epochs = 1;
+        train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap();
+        recipe.config.seed = 8;
+        let error = train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap_err();
+        assert!(error.to_string().contains("another run"), "{error}");
+    }
+}
