@@ -13,6 +13,7 @@ mod dropout;
 mod flatten;
 mod max_pool2d;
 mod quantize;
+mod weights;
 mod zero_pad2d;
 
 pub use activation::Relu;
