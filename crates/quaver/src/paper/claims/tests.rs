@@ -92,7 +92,7 @@ fn contradicting(precision: usize) -> Line {
         fgsm: 20.0 + 4.0 * p,
         pgd: 30.0,
         clean: 2.0 + p,
-        attacked: 12.0 * (1.0 + p),
+        attacked: 12.0 / (1.0 + p),
         on_pgd: 40.0,
     }
 }
