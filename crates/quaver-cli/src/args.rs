@@ -145,10 +145,10 @@ pub(crate) struct Reproduce {
     /// Monte-Carlo passes [50, quick 20]
     #[arg(long)]
     pub(crate) passes: Option<u32>,
-    /// Epochs of training [15, quick 3]
+    /// Epochs of training [15, quick 4]
     #[arg(long)]
     pub(crate) epochs: Option<u32>,
-    /// Training images [60000, quick 10000]
+    /// Training images [60000, quick 20000]
     #[arg(long)]
     pub(crate) train_images: Option<usize>,
     /// Test images for clean accuracy [10000, quick 1000]
@@ -175,7 +175,7 @@ pub(crate) struct Reproduce {
     /// Images of the honest reading with the noise off [10000, quick 200]
     #[arg(long)]
     pub(crate) honest_n: Option<usize>,
-    /// Images of the honest reading over the noise [1000, quick 100]
+    /// Images of the honest reading over the noise [1000, quick 200]
     #[arg(long)]
     pub(crate) eot_n: Option<usize>,
     /// Draws that each of its gradients averages [20, quick 10]

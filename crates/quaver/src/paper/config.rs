@@ -17,9 +17,9 @@ use crate::spec::{SpecError, check_range, find_name};
 /// | `dropout-placement` | dense | | dense, all | where dropout stands |
 /// | `seed` | 0 | | all | first seed |
 /// | `seeds` | 1 | | 1 to 1000 | seeds, counted up from `seed` |
-/// | `train-images` | 60000 | 10000 | from 2 | training images, the first of the data |
+/// | `train-images` | 60000 | 20000 | from 2 | training images, the first of the data |
 /// | `test-images` | 10000 | 1000 | from 1 | test images, the first of the data |
-/// | `epochs` | 15 | 3 | 1 to 10000 | epochs of training |
+/// | `epochs` | 15 | 4 | 1 to 10000 | epochs of training |
 /// | `batch-size` | 64 | | 2 to 100000 | images a training step |
 /// | `learning-rate` | 0.001 | | above 0 to 1 | of Adam |
 /// | `n` | 500 | 200 | from 1 | attacked images, the first of the test data |
@@ -29,7 +29,7 @@ use crate::spec::{SpecError, check_range, find_name};
 /// | `labels` | predicted | | true, predicted | class they get away from |
 /// | `noise` | per-step | | any noise mode | randomness they see |
 /// | `honest-n` | 10000 | 200 | from 0 | images of the honest reading with the noise off |
-/// | `eot-n` | 1000 | 100 | from 0 | images of the honest reading over the noise |
+/// | `eot-n` | 1000 | 200 | from 0 | images of the honest reading over the noise |
 /// | `eot-draws` | 20 | 10 | 1 to 1000 | draws each of its gradients averages |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -110,13 +110,13 @@ impl Config {
     pub fn quick() -> Self {
         Self {
             quick: true,
-            train_images: 10_000,
+            train_images: 20_000,
             test_images: 1_000,
-            epochs: 3,
+            epochs: 4,
             n: 200,
             passes: 20,
             honest_n: 200,
-            eot_n: 100,
+            eot_n: 200,
             eot_draws: 10,
             ..Self::default()
         }

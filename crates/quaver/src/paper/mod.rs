@@ -202,6 +202,3 @@ fn fingerprint(parts: &[&Dataset]) -> String {
     }
     run::digest(&[bytes.concat().as_bytes()])
 }
-
-#[cfg(test)]
-mod tests;

@@ -28,6 +28,7 @@ pub(super) fn results(study: &Study<'_>, seen: &Seen, complete: bool) -> Results
             seeds: networks,
         }
     });
+    let topologies: Vec<TopologyResults> = topologies.collect();
     Results {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -39,12 +40,12 @@ pub(super) fn results(study: &Study<'_>, seen: &Seen, complete: bool) -> Results
         n_passes: config.passes,
         configuration: settings::configuration(study),
         attacks: study.attacks.iter().map(attack_info).collect(),
-        topologies: topologies.collect(),
         honest_columns: study.columns.iter().map(column).collect(),
         claims: claims::judge(study, seen),
         figure: figure::uncertainty(study, seen, seeds[0]),
         examples: figure::examples(study, seen, seeds[0]),
-        warnings: settings::warnings(study, complete),
+        warnings: settings::warnings(study, &topologies, complete),
+        topologies,
         seeds,
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::measure::Study;
-use super::super::results::Setting;
+use super::super::results::{SeedResults, Setting, TopologyResults};
 use crate::run::NUMERICS;
 
 /// The name that serde gives a choice.
@@ -62,10 +62,30 @@ pub(super) fn configuration(study: &Study<'_>) -> Vec<Setting> {
         .collect()
 }
 
+/// Networks whose voted test accuracy is within reach of chance.
+fn untrained(topologies: &[TopologyResults], n_classes: usize) -> Vec<String> {
+    let chance = 2.0 / n_classes as f64;
+    let mut names = Vec::new();
+    for row in topologies {
+        let of = |seed: &SeedResults| seed.test_voted.is_some_and(|rate| rate.low < chance);
+        if row.seeds.iter().any(of) {
+            names.push(format!(
+                "{}, dropout {}",
+                row.topology.title, row.topology.dropout
+            ));
+        }
+    }
+    names
+}
+
 /// The full reading with EOT, that smaller ones are measured against.
 const FULL_DRAWS: u32 = 20;
 
-pub(super) fn warnings(study: &Study<'_>, complete: bool) -> Vec<String> {
+pub(super) fn warnings(
+    study: &Study<'_>,
+    topologies: &[TopologyResults],
+    complete: bool,
+) -> Vec<String> {
     let config = study.config;
     let mut warnings = Vec::new();
     if !complete {
@@ -78,6 +98,14 @@ pub(super) fn warnings(study: &Study<'_>, complete: bool) -> Vec<String> {
         warnings.push(format!(
             "The data is {}, not the paper's MNIST: its numbers stand beside for orientation only.",
             study.test.name()
+        ));
+    }
+    let untrained = untrained(topologies, study.test.n_classes());
+    if !untrained.is_empty() {
+        warnings.push(format!(
+            "Not clearly better than guessing after this training: {}. Their rows, and the claims \
+             that rest on them, say nothing yet.",
+            untrained.join("; ")
         ));
     }
     if config.epochs != 15 || study.train.len() != 60_000 {

@@ -86,14 +86,17 @@ pub(in crate::paper) fn columns(config: &Config, test: usize) -> Result<Vec<Colu
                 decision: Decision::Mean(config.passes),
                 ..Options::of(Dialect::Corrected)
             };
-            let texts = variants(&planned)?;
-            let variants = texts.iter().map(|text| Planned::new(text, options.clone()));
+            let variants = variants(&planned)?.into_iter().map(|(text, jacobian)| {
+                let mut variant = Planned::new(&text, options.clone())?;
+                variant.title = format!("{}{jacobian}", planned.title);
+                Ok(variant)
+            });
             let n = n.min(test);
             if n > 0 {
                 columns.push(Column {
                     id: format!("{}-{id}", planned.id),
                     title: format!("{}, {words}", planned.title),
-                    variants: variants.collect::<Result<_, _>>()?,
+                    variants: variants.collect::<Result<_, PaperError>>()?,
                     noise,
                     n,
                 });
@@ -103,17 +106,17 @@ pub(in crate::paper) fn columns(config: &Config, test: usize) -> Result<Vec<Colu
     Ok(columns)
 }
 
-/// JSMA is judged by the stronger of its two Jacobians.
-fn variants(planned: &Planned) -> Result<Vec<String>, PaperError> {
+/// JSMA is judged by the stronger of its two Jacobians: specs, and what tells them apart.
+fn variants(planned: &Planned) -> Result<Vec<(String, String)>, PaperError> {
     let spec: Spec = planned.spec.parse()?;
     if planned.attack.entry().id != "jsma" {
-        return Ok(vec![spec.to_string()]);
+        return Ok(vec![(spec.to_string(), String::new())]);
     }
     let with = |jacobian: &str| {
         let mut spec = spec.clone();
         let value = Value::Word(jacobian.to_owned());
         spec.params.insert("jacobian".to_owned(), value);
-        spec.to_string()
+        (spec.to_string(), format!(" on {jacobian}"))
     };
     Ok(vec![with("log-probs"), with("logits")])
 }
