@@ -126,7 +126,7 @@ pub(crate) fn undocumented() -> Vec<String> {
         .chain(data::source::NAMES)
         .chain(arch::ARCHITECTURES.iter().map(|arch| arch.name));
     let mut problems: Vec<String> = names
-        .filter(|name| !readme.contains(&format!("`{name}")))
+        .filter(|name| !readme.contains(&format!("`{name}`")))
         .map(|name| format!("README.md does not name `{name}`"))
         .collect();
     for (path, command) in [
