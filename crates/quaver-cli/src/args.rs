@@ -168,7 +168,7 @@ pub(crate) struct NetworkArgs {
     pub(crate) topology: String,
     /// Dropout probability in [0, 1); the topology's unless given
     #[arg(long)]
-    pub(crate) dropout: Option<f32>,
+    pub(crate) dropout: Option<f64>,
     /// Where dropout stands
     #[arg(long, value_enum, default_value_t = Placement::Dense)]
     pub(crate) dropout_placement: Placement,
@@ -208,7 +208,7 @@ pub(crate) struct Train {
     pub(crate) batch_size: u32,
     /// Learning rate of Adam
     #[arg(long, default_value_t = 1e-3)]
-    pub(crate) learning_rate: f32,
+    pub(crate) learning_rate: f64,
     /// Training images; all unless given
     #[arg(long)]
     pub(crate) train_images: Option<usize>,

@@ -359,6 +359,13 @@ impl<'a> Run<'a> {
         self.workspace.filled[value] = true;
     }
 
+    /// Makes a value's gradient zero if nothing has pulled on it.
+    pub(crate) fn settle_gradient(&mut self, value: usize) {
+        if !self.workspace.filled[value] {
+            self.set_gradient(value, &[]);
+        }
+    }
+
     /// What couples examples at node `i`: its input, and on the way back its upstream.
     pub(crate) fn part(&self, i: usize, back: bool) -> Part<'_> {
         let slot = self.plan.gradients.of_value[i + 1];

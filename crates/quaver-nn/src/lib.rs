@@ -8,6 +8,7 @@
 //! changes a bit of a result.
 
 pub mod arch;
+pub mod atomic_file;
 pub mod engine;
 mod exec;
 pub mod format;

@@ -14,11 +14,11 @@ pub struct Info {
     /// Topology, e.g. `quantized-2bit`.
     pub topology: String,
     /// Dropout probability.
-    pub dropout: f32,
+    pub dropout: f64,
     /// Class names in the order of the outputs.
     pub classes: Vec<String>,
     /// Smallest and largest pixel value.
-    pub input_range: [f32; 2],
+    pub input_range: [f64; 2],
     /// How it was trained; `None` for imported weights.
     pub training: Option<TrainingRecord>,
 }
@@ -36,7 +36,7 @@ pub struct TrainingRecord {
     /// Images a step.
     pub batch_size: usize,
     /// Learning rate of Adam.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Seed of starting weights, order and noise.
     pub seed: u64,
     /// Mean loss over the last epoch, in nats.

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adam {
     /// Step size, positive and finite.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Decay of the mean gradient.
-    pub beta1: f32,
+    pub beta1: f64,
     /// Decay of the mean squared gradient.
-    pub beta2: f32,
+    pub beta2: f64,
     /// Added to the root of the mean squared gradient.
-    pub eps: f32,
+    pub eps: f64,
 }
 
 impl Default for Adam {
@@ -37,16 +37,17 @@ impl Adam {
         (mean, square): (&mut [f32], &mut [f32]),
         clip: Option<(f32, f32)>,
     ) {
-        let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), step as f64);
-        let rate = (f64::from(self.learning_rate) / power(self.beta1)) as f32;
+        let power = |beta: f64| 1.0 - libm::pow(beta, step as f64);
+        let rate = (self.learning_rate / power(self.beta1)) as f32;
         let root = power(self.beta2).sqrt() as f32;
         let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let (b1, b2) = (self.beta1, self.beta2);
+        let (b1, b2, eps) = (self.beta1 as f32, self.beta2 as f32, self.eps as f32);
+        let (c1, c2) = ((1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32);
         let state = mean.iter_mut().zip(square.iter_mut());
         for ((p, g), (m, v)) in params.iter_mut().zip(gradient).zip(state) {
-            *m = b1 * *m + (1.0 - b1) * g;
-            *v = b2 * *v + (1.0 - b2) * (g * g);
-            let moved = *p - rate * (*m / (v.sqrt() / root + self.eps));
+            *m = b1 * *m + c1 * g;
+            *v = b2 * *v + c2 * (g * g);
+            let moved = *p - rate * (*m / (v.sqrt() / root + eps));
             // Not `clamp`: what is not a number must stay visible.
             *p = if moved < low {
                 low

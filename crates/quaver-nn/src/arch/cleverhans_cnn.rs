@@ -25,7 +25,7 @@ fn same(n: usize, kernel: usize, stride: usize) -> (usize, usize) {
 }
 
 /// No layer but the first and last is quantized; those normalize their input first.
-fn cnn(builder: &Builder<'_>, scale: Option<f32>) -> Vec<Box<dyn Op>> {
+fn cnn(builder: &Builder<'_>, scale: Option<f64>) -> Vec<Box<dyn Op>> {
     let precision = &builder.spec.precision;
     let input = &builder.spec.input;
     let (top, bottom) = same(input[1], 8, 2);

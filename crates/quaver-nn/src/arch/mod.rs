@@ -51,7 +51,7 @@ pub struct Spec {
     /// Precision of its layers.
     pub precision: Precision,
     /// Probability of every dropout layer, in [0, 1).
-    pub dropout: f32,
+    pub dropout: f64,
     /// Where dropout stands.
     #[serde(default)]
     pub dropout_placement: DropoutPlacement,
@@ -204,14 +204,14 @@ pub struct Topology {
     /// What it is, in one line.
     pub title: &'static str,
     /// Dropout in the paper.
-    pub dropout: f32,
+    pub dropout: f64,
     weights: Option<(&'static str, u32)>,
     sign_activations: bool,
     batch_norm: bool,
 }
 
 impl Topology {
-    const fn new(name: &'static str, title: &'static str, dropout: f32) -> Self {
+    const fn new(name: &'static str, title: &'static str, dropout: f64) -> Self {
         Self {
             name,
             title,

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub struct Relu {
     /// Initial value of `a`; `None`: no scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale: Option<f32>,
+    pub scale: Option<f64>,
 }
 
 impl Checked for Relu {
@@ -46,7 +46,7 @@ impl Op for Relu {
             shape: vec![1],
             trainable: true,
             clip: None,
-            init: Init::Constant(a),
+            init: Init::Constant(a as f32),
         };
         self.scale.map(param).into_iter().collect()
     }

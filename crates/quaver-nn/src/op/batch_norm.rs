@@ -15,19 +15,19 @@ pub struct BatchNorm {
     pub channels: usize,
     /// Added to the variance.
     #[serde(default = "eps")]
-    pub eps: f32,
+    pub eps: f64,
     /// Weight of a new batch in the running statistics.
     #[serde(default = "momentum")]
-    pub momentum: f32,
+    pub momentum: f64,
     /// Whether gamma is trained (else it stays 1).
     #[serde(default = "yes")]
     pub scale: bool,
 }
 
-fn eps() -> f32 {
+fn eps() -> f64 {
     1e-5
 }
-fn momentum() -> f32 {
+fn momentum() -> f64 {
     0.1
 }
 fn yes() -> bool {
@@ -48,7 +48,7 @@ impl BatchNorm {
 
 impl Checked for BatchNorm {
     fn check(&self) -> Result<(), OpError> {
-        let wrong = |name, got: f32, allowed| {
+        let wrong = |name, got: f64, allowed| {
             Err(OpError::Setting {
                 op: "batch_norm",
                 name,
@@ -128,7 +128,7 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    fn set(&mut self, mean: &[f64], variance: &[f64], eps: f32, params: &[Vec<f32>]) {
+    fn set(&mut self, mean: &[f64], variance: &[f64], eps: f64, params: &[Vec<f32>]) {
         let n = mean.len();
         for row in [
             &mut self.scale,
@@ -139,7 +139,7 @@ impl Channels {
             row.resize(n, 0.0);
         }
         for c in 0..n {
-            let inverse_std = 1.0 / (variance[c] + f64::from(eps)).sqrt();
+            let inverse_std = 1.0 / (variance[c] + eps).sqrt();
             let scale = f64::from(params[0][c]) * inverse_std;
             self.scale[c] = scale as f32;
             self.shift[c] = (f64::from(params[1][c]) - mean[c] * scale) as f32;
@@ -285,7 +285,7 @@ impl Coupling for Normalize {
             }
             n = total;
         }
-        let momentum = f64::from(self.op.momentum);
+        let momentum = self.op.momentum;
         for c in 0..channels {
             let unbiased = square[c] / (n - 1.0).max(1.0);
             let moved =

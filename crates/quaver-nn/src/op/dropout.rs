@@ -15,7 +15,7 @@ use serde_json::Value;
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
     /// Probability of an element to be dropped, in [0, 1).
-    pub p: f32,
+    pub p: f64,
 }
 
 impl Checked for Dropout {
@@ -35,7 +35,7 @@ impl Checked for Dropout {
 impl Dropout {
     /// Draws of sixteen bits below this are dropped.
     fn threshold(&self) -> u32 {
-        ((f64::from(self.p) * 65_536.0).round() as u32).min(65_535)
+        ((self.p * 65_536.0).round() as u32).min(65_535)
     }
 }
 

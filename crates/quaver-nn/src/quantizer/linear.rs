@@ -11,11 +11,11 @@ use serde_json::Value;
 #[serde(deny_unknown_fields)]
 pub struct Linear {
     /// Distance between levels, positive and finite.
-    pub step: f32,
+    pub step: f64,
     /// Smallest value.
-    pub min: f32,
+    pub min: f64,
     /// Largest value, above `min`.
-    pub max: f32,
+    pub max: f64,
     /// What stands for the gradient.
     #[serde(default)]
     pub surrogate: Surrogate,
@@ -47,15 +47,17 @@ impl Quantizer for Linear {
         serde_json::json!(self)
     }
     fn range(&self) -> Option<(f32, f32)> {
-        Some((self.min, self.max))
+        Some((self.min as f32, self.max as f32))
     }
     fn quantize(&self, latent: &[f32], _draw: Option<LayerDraw>, out: &mut [f32]) {
+        let (step, min, max) = (self.step as f32, self.min as f32, self.max as f32);
         for (out, r) in out.iter_mut().zip(latent) {
-            *out = ((r / self.step).round_ties_even() * self.step).clamp(self.min, self.max);
+            *out = ((r / step).round_ties_even() * step).clamp(min, max);
         }
     }
     fn surrogate_grad(&self, latent: &[f32], gradient: &mut [f32]) {
-        self.surrogate.apply(latent, gradient, (self.min, self.max));
+        self.surrogate
+            .apply(latent, gradient, (self.min as f32, self.max as f32));
     }
 }
 

@@ -266,6 +266,7 @@ impl Trainer {
         let first = start + usize::from(coupling.is_some());
         (first..end).rev().for_each(|i| self.backward_node(i, run));
         if let Some(coupling) = coupling {
+            run.settle_gradient(start + 1);
             state.part = coupling.backward_part(&run.part(start, true), &self.prepared[start]);
         }
     }

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+const SUFFIX: &str = ".partial";
+
 /// Writes `bytes` to `path` by way of `path` + `.partial` in the same folder, so that a
 /// process killed at any moment leaves the old file, the new file or none, never a part.
 /// The name of the partial file is fixed, so the next attempt takes it over.
@@ -28,8 +30,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[must_use]
 pub fn partial_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
+    name.push(SUFFIX);
     PathBuf::from(name)
+}
+
+/// Whether `path` is the partial file of another.
+#[must_use]
+pub fn is_partial(path: &Path) -> bool {
+    path.as_os_str()
+        .as_encoded_bytes()
+        .ends_with(SUFFIX.as_bytes())
 }
 
 #[cfg(test)]
@@ -45,6 +55,7 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(is_partial(&partial_path(&path)) && !is_partial(&path));
     }
 
     #[test]
