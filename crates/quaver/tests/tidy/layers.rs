@@ -31,14 +31,7 @@ const CRATES: &[Layers] = &[
             // Everything else sees a model through `Classifier`.
             (
                 "quaver_nn",
-                &[
-                    "atomic_file",
-                    "classifier",
-                    "network",
-                    "paper",
-                    "run",
-                    "training",
-                ],
+                &["classifier", "lib", "network", "paper", "run", "training"],
             ),
         ],
     },

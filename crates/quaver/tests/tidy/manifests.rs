@@ -101,7 +101,7 @@ pub(crate) fn dependencies() -> Vec<String> {
         let (path, parsed) = crate_manifest(name);
         for (kind, folders) in [
             ("dependencies", &["src"][..]),
-            ("dev-dependencies", &["src", "tests", "benches"]),
+            ("dev-dependencies", &["src", "tests", "benches", "examples"]),
             ("build-dependencies", &["build.rs"]),
         ] {
             let words = words(name, folders);
