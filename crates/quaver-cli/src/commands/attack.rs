@@ -1,14 +1,14 @@
 //! `quaver attack`.
 
 use crate::Ending;
-use crate::args::{Attack, Labels};
+use crate::args::Attack;
 use crate::context::{Context, check_output};
 use crate::output::{print, rate};
 use anyhow::Context as _;
 use ndarray::ArrayView4;
+use quaver::attack;
 use quaver::attack::record::{AdversarialBatch, AttackRecord};
 use quaver::attack::run::{Inputs, Options};
-use quaver::attack::{self, LabelSource};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::{Arrays, write};
 use quaver::decision::Decision;
@@ -36,11 +36,7 @@ fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
     let dialect = args.dialect.parse()?;
     let of_dialect = Options::of(dialect);
     Ok(Options {
-        labels: match args.labels {
-            None => of_dialect.labels,
-            Some(Labels::True) => LabelSource::True,
-            Some(Labels::Predicted) => LabelSource::Predicted,
-        },
+        labels: args.labels.map_or(of_dialect.labels, Into::into),
         goal: if args.targeted {
             Goal::Targeted
         } else {

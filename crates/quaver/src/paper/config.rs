@@ -53,7 +53,7 @@ pub struct Config {
     /// Images a training step.
     pub batch_size: usize,
     /// Of Adam.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Attacked images.
     pub n: usize,
     /// Monte-Carlo passes.
@@ -136,7 +136,7 @@ impl Config {
         check_range("test-images", self.test_images, 1.., "from 1")?;
         check_range("epochs", self.epochs, 1..=10_000, "1 to 10000")?;
         check_range("batch-size", self.batch_size, 2..=100_000, "2 to 100000")?;
-        let rates = f32::MIN_POSITIVE..=1.0;
+        let rates = f64::MIN_POSITIVE..=1.0;
         check_range("learning-rate", self.learning_rate, rates, "above 0 to 1")?;
         check_range("n", self.n, 1..=self.test_images, "1 to the test images")?;
         check_range("passes", self.passes, 2..=10_000, "2 to 10000")?;
@@ -230,7 +230,7 @@ mod tests {
         };
         assert!(message(|c| c.arch = "lenet6".into()).contains("did you mean \"lenet5\""));
         assert!(message(|c| c.n = 10_001).contains("n = 10001"));
-        assert!(message(|c| c.learning_rate = f32::NAN).contains("learning-rate"));
+        assert!(message(|c| c.learning_rate = f64::NAN).contains("learning-rate"));
         assert!(message(|c| c.attacks = vec!["pgd(eps=-1)".into()]).contains("eps = -1"));
         assert!(message(|c| c.attacks.clear()).contains("attack"));
         assert!(message(|c| c.dialect = Dialect::Art).contains("dialect = art"));

@@ -67,7 +67,7 @@ impl Study<'_> {
             network: Spec {
                 arch: self.config.arch.clone(),
                 precision: precision.map_err(graph)?,
-                dropout: row.dropout as f32,
+                dropout: row.dropout,
                 dropout_placement: self.config.dropout_placement,
                 input: self.train.image_shape().to_vec(),
                 n_classes: self.train.n_classes(),
