@@ -1,6 +1,7 @@
 //! Runs a [`Plan`] over one chunk: lanes in, layers forward and back, rows out. Chunks are
 //! cut by the plan's live bytes, never by the number of threads.
 
+use crate::batch::{Batch, Pixels, UNIT};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
 use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
@@ -9,32 +10,6 @@ use std::sync::Mutex;
 
 /// Bytes that a chunk should touch: three quarters of a common second-level cache.
 const CHUNK_BYTES: usize = 768 * 1024;
-
-/// Pixels as they are stored.
-#[derive(Clone, Copy, Debug)]
-pub enum Pixels<'a> {
-    /// 0 to 255, read as value / 255.
-    U8(&'a [u8]),
-    /// As they are.
-    F32(&'a [f32]),
-}
-
-/// Examples of a call: rows of stored pixels, with the ids that key their noise.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// `(rows, example size)`.
-    pub pixels: Pixels<'a>,
-    /// Rows of `pixels` to take; `None`: all, in order.
-    pub rows: Option<&'a [usize]>,
-    /// Id of each example.
-    pub ids: &'a [u64],
-}
-
-impl Batch<'_> {
-    pub(crate) fn len(&self) -> usize {
-        self.ids.len()
-    }
-}
 
 /// Examples of a batch that run together.
 pub(crate) struct Chunk {
@@ -391,14 +366,3 @@ fn unlane(lanes: &[Lanes], size: usize, out: &mut [f32]) {
         }
     }
 }
-
-/// value / 255 for every byte.
-static UNIT: [f32; 256] = {
-    let mut unit = [0.0; 256];
-    let mut i = 0;
-    while i < 256 {
-        unit[i] = i as f32 / 255.0;
-        i += 1;
-    }
-    unit
-};

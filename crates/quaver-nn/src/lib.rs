@@ -9,6 +9,7 @@
 
 pub mod arch;
 pub mod atomic_file;
+mod batch;
 pub mod engine;
 mod exec;
 pub mod format;
@@ -24,5 +25,5 @@ mod plan;
 pub mod quantizer;
 pub mod train;
 
-pub use exec::{Batch, Pixels};
+pub use batch::{Batch, Pixels};
 pub use kernel::{LANES, Lanes, Simd};

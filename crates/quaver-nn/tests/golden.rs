@@ -108,7 +108,7 @@ fn compare_gradients(golden: &Golden) -> Vec<Rows> {
     // The reference forms p − 1 in float32. Where p is nearly 1 its rounding, up to four units
     // in the last place, is a visible part of it; ours is formed in float64.
     let label = pull(golden, n, |row, _, up| up[golden.labels[row]] = 1.0);
-    let rounding = |row: &[f32]| 4.0 * (f32::EPSILON / 2.0) * largest(row);
+    let rounding = |row: &[f32]| 4.0 * f32::EPSILON * largest(row);
     let slack: Vec<f32> = label.chunks_exact(PIXELS).map(rounding).collect();
     let jacobian_images = 4;
     let mut jacobian = vec![0.0; jacobian_images * CLASSES * PIXELS];

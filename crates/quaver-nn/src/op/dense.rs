@@ -1,6 +1,6 @@
 //! Dense (fully connected) layer.
 
-use super::weight::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
+use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared, Shape};
 use super::{MAX_BLOCKS, Stochastic, single};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};

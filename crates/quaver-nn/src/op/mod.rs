@@ -14,7 +14,7 @@ mod flatten;
 mod max_pool2d;
 mod pad;
 mod quantize;
-mod weight;
+mod weights;
 mod zero_pad2d;
 
 pub use activation::Relu;

@@ -1,8 +1,8 @@
 //! [`fit`]: epochs over a training set in an order drawn from the seed.
 
 use super::trainer::{State, Trainer};
+use crate::batch::{Batch, Pixels};
 use crate::engine::Engine;
-use crate::exec::{Batch, Pixels};
 use crate::loss::{argmax, cross_entropy};
 use crate::model::Model;
 use crate::noise::{Draw, Purpose};

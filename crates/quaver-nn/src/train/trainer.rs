@@ -4,8 +4,9 @@
 //! barrier between them, forward and back. Chunks run in parallel within a stage; their
 //! statistics and weight gradients are joined in chunk order.
 
+use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::exec::{Batch, Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
+use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Param, Prepared};

@@ -37,9 +37,7 @@ fn passes(network: &Network, batch: &Batch<'_>, n_passes: u32) -> Vec<u32> {
 /// Weights after two epochs.
 fn trained(case: &Case, engine: &Arc<Engine>) -> Vec<Vec<Vec<f32>>> {
     let classes = case.width();
-    let labels: Vec<u8> = (0..case.ids.len())
-        .map(|i| (i * i % classes) as u8)
-        .collect();
+    let labels: Vec<usize> = (0..case.ids.len()).map(|i| i * i % classes).collect();
     let set = Set {
         pixels: Pixels::F32(&case.x),
         labels: &labels,

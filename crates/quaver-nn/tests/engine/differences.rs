@@ -36,31 +36,32 @@ fn slopes(graph: Graph, noise: Noise, with: Statistics) {
     };
     for i in 0..x.len() {
         let at = x[i];
-        x[i] = at + STEP;
-        let up = objective(&reference, &x);
-        x[i] = at - STEP;
-        let down = objective(&reference, &x);
+        let slope = slope(at, |moved| {
+            x[i] = moved;
+            objective(&reference, &x)
+        });
         x[i] = at;
-        near(
-            &format!("x[{i}]"),
-            pulled.input[i],
-            (up - down) / (2.0 * STEP),
-        );
+        near(&format!("x[{i}]"), pulled.input[i], slope);
     }
     for (i, specs) in model.graph.params().iter().enumerate() {
         for (p, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.trainable) {
             for j in 0..reference.params[i][p].len() {
                 let at = reference.params[i][p][j];
-                reference.params[i][p][j] = at + STEP;
-                let up = objective(&reference, &x);
-                reference.params[i][p][j] = at - STEP;
-                let down = objective(&reference, &x);
+                let slope = slope(at, |moved| {
+                    reference.params[i][p][j] = moved;
+                    objective(&reference, &x)
+                });
                 reference.params[i][p][j] = at;
                 let what = format!("{i}.{}[{j}]", spec.name);
-                near(&what, pulled.params[i][p][j], (up - down) / (2.0 * STEP));
+                near(&what, pulled.params[i][p][j], slope);
             }
         }
     }
+}
+
+/// Central difference of `f` at `at`.
+fn slope(at: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+    (f(at + STEP) - f(at - STEP)) / (2.0 * STEP)
 }
 
 fn sequential(input: &[usize], ops: Vec<Box<dyn Op>>) -> Graph {

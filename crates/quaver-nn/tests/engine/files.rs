@@ -170,7 +170,7 @@ impl Watch for Checkpoints<'_> {
 /// Trains three epochs, or on from a checkpoint, until `stop`.
 fn train(model: Model, from: (u32, Option<State>), path: &Path, stop: u32) -> bool {
     let pixels = numbers("pixels", 70 * 36, [0.0, 1.0]);
-    let labels: Vec<u8> = (0..70).map(|i| (i * 3 % 5) as u8).collect();
+    let labels: Vec<usize> = (0..70).map(|i| i * 3 % 5).collect();
     let set = Set {
         pixels: Pixels::F32(&pixels),
         labels: &labels,

@@ -19,7 +19,7 @@ fn configs() -> Vec<(&'static str, Value)> {
         ("sign", json!({})),
         ("k-bit", json!({ "bits": 1 })),
         ("k-bit", json!({ "bits": 3 })),
-        ("linear", json!({ "step": 0.3, "min": -0.75, "max": 1.25 })),
+        ("linear", json!({ "step": 0.25, "min": -0.75, "max": 1.25 })),
         ("stochastic-sign", json!({})),
         ("stochastic-sign", json!({ "test_weights": "sign" })),
         ("stochastic-sign", json!({ "test_weights": "real" })),

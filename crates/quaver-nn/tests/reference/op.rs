@@ -173,7 +173,7 @@ impl Node<'_> {
         if let Some(op) = self.is::<Dropout>() {
             kept.factors = vec![1.0; x.len()];
             if let Some(draw) = draw.filter(|_| op.p > 0.0) {
-                let threshold = (f64::from(op.p) * 65_536.0).round();
+                let threshold = (op.p * 65_536.0).round();
                 let size = size(self.output);
                 for (i, factor) in kept.factors.iter_mut().enumerate() {
                     let drawn = f64::from(draw.element(ids[i / size], i % size));
@@ -210,7 +210,7 @@ impl Node<'_> {
     /// (x − mean) / deviation, and 1 / deviation, of an element.
     fn normalized(&self, op: &BatchNorm, kept: &Kept, element: usize, x: f64) -> (f64, f64) {
         let c = self.channel(element);
-        let inverse = 1.0 / (kept.variance[c] + f64::from(op.eps)).sqrt();
+        let inverse = 1.0 / (kept.variance[c] + op.eps).sqrt();
         ((x - kept.mean[c]) * inverse, inverse)
     }
 
@@ -268,14 +268,7 @@ impl Node<'_> {
         let at = example * x.len();
         let mut dx = vec![0.0; x.len()];
         if let Some((bias, _)) = self.weighted() {
-            let (weights, sizes) = (&mut into.params[0], &mut into.sizes[0]);
-            let pulls = |o: usize| u[o] != 0.0;
-            self.products(pulls, |o, i, w| {
-                let term = x[i] * u[o];
-                weights[w] += term;
-                sizes[w] += term.abs();
-                dx[i] += kept.weights[w] * u[o];
-            });
+            self.backward_weighted(&kept.weights, x, u, &mut dx, into);
             let positions = u.len() / self.output[0];
             for (o, u) in u.iter().enumerate().filter(|_| bias) {
                 into.add(1, o / positions, *u);
@@ -312,6 +305,24 @@ impl Node<'_> {
         for input in &mut into.inputs {
             input[at..at + dx.len()].copy_from_slice(&dx);
         }
+    }
+
+    fn backward_weighted(
+        &self,
+        used: &[f64],
+        x: &[f64],
+        u: &[f64],
+        dx: &mut [f64],
+        into: &mut Gradients,
+    ) {
+        let (weights, sizes) = (&mut into.params[0], &mut into.sizes[0]);
+        let pulls = |o: usize| u[o] != 0.0;
+        self.products(pulls, |o, i, w| {
+            let term = x[i] * u[o];
+            weights[w] += term;
+            sizes[w] += term.abs();
+            dx[i] += used[w] * u[o];
+        });
     }
 
     /// What couples the examples of a batch: the gradient through batch statistics, and

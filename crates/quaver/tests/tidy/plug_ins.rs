@@ -76,7 +76,7 @@ const FOLDERS: &[Folder] = &[
         source: "crates/quaver-nn/src",
         folder: "op",
         registry: "REGISTRY",
-        shared: &["pad", "weight"],
+        shared: &["pad", "weights"],
         apart: true,
     },
     Folder {

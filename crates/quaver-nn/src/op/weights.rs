@@ -1,4 +1,5 @@
-//! What layers with weights share: how parameters start, quantization, the bias's gradient.
+//! What convolutions and dense layers share: how weights start, are quantized and get their
+//! biases' gradient.
 
 use super::{Init, Param, Prepare, Prepared, Stochastic};
 use crate::kernel::{Lanes, Simd};
