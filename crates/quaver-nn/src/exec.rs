@@ -4,12 +4,10 @@
 use crate::batch::{Batch, Pixels, UNIT};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
-use crate::op::{Backward, Forward, Part, Prepare, Prepared, layer_draw};
+use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
 use crate::plan::{Keep, Plan};
 use std::sync::Mutex;
 
-/// Blocks of a chunk at most.
-pub(crate) const MAX_BLOCKS: usize = 4;
 /// Bytes that a chunk should touch: three quarters of a common second-level cache.
 const CHUNK_BYTES: usize = 768 * 1024;
 

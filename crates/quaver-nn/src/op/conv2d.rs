@@ -1,7 +1,7 @@
 //! Convolution.
 
+use super::pad::Pad;
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
-use super::zero_pad2d::Pad;
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
 use super::{Shape, Stochastic, single};
 use crate::kernel::correlate::Correlate;
