@@ -1,40 +1,11 @@
 //! Files that are either wholly there or not there at all.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-
-/// Writes `bytes` to `path` by way of `path` + `.partial` in the same folder, so that a
-/// process killed at any moment leaves the old file, the new file or none, never a part.
-/// The name of the partial file is fixed, so the next attempt takes it over.
-///
-/// # Errors
-/// What the file system says: no such folder, no permission, no space.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let partial = partial_path(path);
-    let written = File::create(&partial).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let done = written.and_then(|()| fs::rename(&partial, path));
-    if done.is_err() {
-        // The first failure is the one to report; a partial file that stays is harmless.
-        let _ = fs::remove_file(&partial);
-    }
-    done
-}
-
-/// Where [`write()`] keeps the bytes of `path` until they are complete.
-#[must_use]
-pub fn partial_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
-}
+pub use quaver_nn::format::{partial_path, write_atomically as write};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn replaces_the_old_file_and_leaves_nothing_else() {
