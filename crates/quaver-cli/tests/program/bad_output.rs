@@ -34,7 +34,7 @@ fn places_where_no_file_can_be() {
     for writer in WRITERS {
         let to = |out: &str, part: &str| {
             let line = writer.replace("OUT", out);
-            folder.refuses(&line, &[&format!("{out}"), part]);
+            folder.refuses(&line, &[out, part]);
         };
         to("nowhere/out", "No such file or directory");
         to("m/out", "Not a directory");
