@@ -1,6 +1,7 @@
 //! What can be typed: flags and their defaults, nothing else.
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use quaver::attack::LabelSource;
 use quaver_nn::Simd;
 use std::path::PathBuf;
 
@@ -128,38 +129,72 @@ pub(crate) struct DataArgs {
     pub(crate) data_seed: u64,
 }
 
-/// What the paper's tables are made of.
+/// What the paper's tables are made of; defaults are the full run's, or with --quick the
+/// small run's.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Reproduce {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Architecture
+    /// Architecture of all networks
     #[arg(long, default_value = "lenet5")]
     pub(crate) arch: String,
+    /// Where dropout stands
+    #[arg(long, value_enum, default_value_t = Placement::Dense)]
+    pub(crate) dropout_placement: Placement,
     /// Run folder: written step by step, continued when it is there
     #[arg(long, value_name = "RUN")]
     pub(crate) out: PathBuf,
     /// A small run for a first look (said so in every output)
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Test images to attack
-    #[arg(long, value_parser = count)]
-    pub(crate) n: Option<usize>,
-    /// Monte-Carlo passes
-    #[arg(long)]
-    pub(crate) passes: Option<u32>,
-    /// Epochs of training
-    #[arg(long)]
-    pub(crate) epochs: Option<u32>,
-    /// Training images
-    #[arg(long, value_parser = count)]
-    pub(crate) train_images: Option<usize>,
-    /// Repeat over this many seeds, from --seed on
+    /// Repeat over this many seeds, counted up from --seed
     #[arg(long, default_value_t = 1)]
     pub(crate) seeds: u32,
     /// Claims that must be supported, else exit code 1: letters a to g
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_name = "CLAIMS")]
     pub(crate) require: Vec<char>,
+    /// Test images to attack [500, quick 200]
+    #[arg(long, value_parser = count)]
+    pub(crate) n: Option<usize>,
+    /// Monte-Carlo passes [50, quick 20]
+    #[arg(long)]
+    pub(crate) passes: Option<u32>,
+    /// Epochs of training [15, quick 4]
+    #[arg(long)]
+    pub(crate) epochs: Option<u32>,
+    /// Training images [60000, quick 20000]
+    #[arg(long, value_parser = count)]
+    pub(crate) train_images: Option<usize>,
+    /// Test images for clean accuracy [10000, quick 1000]
+    #[arg(long, value_parser = count)]
+    pub(crate) test_images: Option<usize>,
+    /// Images a training step [64]
+    #[arg(long, value_parser = count)]
+    pub(crate) batch_size: Option<usize>,
+    /// Learning rate of Adam [0.001]
+    #[arg(long)]
+    pub(crate) learning_rate: Option<f64>,
+    /// Attack instead of the paper's three; may be given several times
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) attack: Vec<String>,
+    /// Whose details the attacks follow [cleverhans-2.1]
+    #[arg(long)]
+    pub(crate) dialect: Option<String>,
+    /// Labels the attacks go by [predicted]
+    #[arg(long, value_enum)]
+    pub(crate) labels: Option<Labels>,
+    /// The model's noise during the attacks [per-step]
+    #[arg(long)]
+    pub(crate) noise: Option<String>,
+    /// Images of the honest reading with the noise off [10000, quick 200]
+    #[arg(long)]
+    pub(crate) honest_n: Option<usize>,
+    /// Images of the honest reading over the noise [1000, quick 200]
+    #[arg(long)]
+    pub(crate) eot_n: Option<usize>,
+    /// Draws that each of its gradients averages [20, quick 10]
+    #[arg(long)]
+    pub(crate) eot_draws: Option<u32>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -297,6 +332,15 @@ pub(crate) struct Attack {
 pub(crate) enum Labels {
     True,
     Predicted,
+}
+
+impl From<Labels> for LabelSource {
+    fn from(labels: Labels) -> Self {
+        match labels {
+            Labels::True => Self::True,
+            Labels::Predicted => Self::Predicted,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

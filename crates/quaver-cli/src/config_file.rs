@@ -95,8 +95,9 @@ fn flags(table: &Table, command: &Command) -> anyhow::Result<Vec<OsString>> {
             Value::Boolean(true) => flags.push(flag.into()),
             Value::Boolean(false) => {}
             Value::Array(values) => {
-                let all: Vec<String> = values.iter().map(plain).collect::<Result<_, _>>()?;
-                flags.push(format!("{flag}={}", all.join(",")).into());
+                for value in values {
+                    flags.push(format!("{flag}={}", plain(value)?).into());
+                }
             }
             value => flags.push(format!("{flag}={}", plain(value)?).into()),
         }

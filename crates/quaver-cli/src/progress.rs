@@ -3,6 +3,7 @@
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use quaver::observe::Observer;
+use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,14 @@ pub(crate) struct Progress {
     quiet: bool,
     stopped: Arc<AtomicBool>,
     stage: Mutex<Option<Stage>>,
+    ended: Mutex<Vec<Timing>>,
+}
+
+/// How long a stage took.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Timing {
+    name: String,
+    seconds: f64,
 }
 
 struct Stage {
@@ -39,7 +48,16 @@ impl Progress {
             quiet,
             stopped,
             stage: Mutex::new(None),
+            ended: Mutex::default(),
         })
+    }
+
+    /// The stages so far, in the order they ended.
+    pub(crate) fn stages(&self) -> Vec<Timing> {
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether Ctrl-C was pressed.
@@ -81,9 +99,16 @@ impl Observer for Progress {
 
     fn end(&self) {
         let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = current.take().and_then(|stage| stage.bar) {
+        let Some(stage) = current.take() else { return };
+        let seconds = stage.began.elapsed().as_secs_f64();
+        if let Some(bar) = stage.bar {
             bar.finish_and_clear();
         }
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push(Timing {
+            name: stage.name,
+            seconds,
+        });
     }
 
     fn go_on(&self) -> bool {

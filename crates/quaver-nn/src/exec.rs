@@ -1,42 +1,15 @@
 //! Runs a [`Plan`] over one chunk: lanes in, layers forward and back, rows out. Chunks are
 //! cut by the plan's live bytes, never by the number of threads.
 
+use crate::batch::{Batch, Pixels, UNIT};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
-use crate::op::{Backward, Forward, Part, Prepare, Prepared, layer_draw};
+use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
 use crate::plan::{Keep, Plan};
 use std::sync::Mutex;
 
-/// Blocks of a chunk at most.
-pub(crate) const MAX_BLOCKS: usize = 4;
 /// Bytes that a chunk should touch: three quarters of a common second-level cache.
 const CHUNK_BYTES: usize = 768 * 1024;
-
-/// Pixels as they are stored.
-#[derive(Clone, Copy, Debug)]
-pub enum Pixels<'a> {
-    /// 0 to 255, read as value / 255.
-    U8(&'a [u8]),
-    /// As they are.
-    F32(&'a [f32]),
-}
-
-/// Examples of a call: rows of stored pixels, with the ids that key their noise.
-#[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
-    /// `(rows, example size)`.
-    pub pixels: Pixels<'a>,
-    /// Rows of `pixels` to take; `None`: all, in order.
-    pub rows: Option<&'a [usize]>,
-    /// Id of each example.
-    pub ids: &'a [u64],
-}
-
-impl Batch<'_> {
-    pub(crate) fn len(&self) -> usize {
-        self.ids.len()
-    }
-}
 
 /// Examples of a batch that run together.
 pub(crate) struct Chunk {
@@ -361,6 +334,13 @@ impl<'a> Run<'a> {
         self.workspace.filled[value] = true;
     }
 
+    /// Makes a value's gradient zero if nothing has pulled on it.
+    pub(crate) fn settle_gradient(&mut self, value: usize) {
+        if !self.workspace.filled[value] {
+            self.set_gradient(value, &[]);
+        }
+    }
+
     /// What couples examples at node `i`: its input, and on the way back its upstream.
     pub(crate) fn part(&self, i: usize, back: bool) -> Part<'_> {
         let slot = self.plan.gradients.of_value[i + 1];
@@ -386,14 +366,3 @@ fn unlane(lanes: &[Lanes], size: usize, out: &mut [f32]) {
         }
     }
 }
-
-/// value / 255 for every byte.
-static UNIT: [f32; 256] = {
-    let mut unit = [0.0; 256];
-    let mut i = 0;
-    while i < 256 {
-        unit[i] = i as f32 / 255.0;
-        i += 1;
-    }
-    unit
-};

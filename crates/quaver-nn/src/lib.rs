@@ -8,6 +8,8 @@
 //! changes a bit of a result.
 
 pub mod arch;
+pub mod atomic_file;
+mod batch;
 pub mod engine;
 mod exec;
 pub mod format;
@@ -23,5 +25,5 @@ mod plan;
 pub mod quantizer;
 pub mod train;
 
-pub use exec::{Batch, Pixels};
+pub use batch::{Batch, Pixels};
 pub use kernel::{LANES, Lanes, Simd};

@@ -1,8 +1,9 @@
 //! [`Network`]: a model on an engine. Outputs, gradients with respect to the input, and
 //! passes; all pure functions of weights, pixels, ids and noise.
 
+use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::exec::{Batch, Chunk, Layers, Run, Workspaces, chunk_examples, prepare};
+use crate::exec::{Chunk, Layers, Run, Workspaces, chunk_examples, prepare};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Prepared, Stochastic};

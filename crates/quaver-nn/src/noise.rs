@@ -136,6 +136,13 @@ impl LayerDraw {
         out
     }
 
+    /// Sixteen-bit uniform integer of one element of the example `id`: what dropout compares
+    /// with p · 2¹⁶ to drop the element.
+    pub fn element(self, id: u64, element: usize) -> u16 {
+        let drawn = self.uniform_u16(&[id; LANES], (element / 8) as u32);
+        drawn[element % 8][0]
+    }
+
     /// 24-bit uniform numbers in [0, 1) that no example keys: one for each weight.
     pub fn uniforms(self, out: &mut [f32]) {
         for (group, out) in out.chunks_mut(4 * LANES).enumerate() {

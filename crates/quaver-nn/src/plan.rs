@@ -92,8 +92,15 @@ impl Plan {
             stochastic,
             trained,
         };
-        plan.live = plan.live_slots();
-        plan.gradients = plan.gradient_slots();
+        // Buffers are reused in node order. Where noise precedes layers that do not depend on
+        // it, these run earlier than their order says, and each value keeps a buffer of its own.
+        if plan.noisy.is_sorted() {
+            plan.live = plan.live_slots();
+            plan.gradients = plan.gradient_slots();
+        } else {
+            plan.live = plan.all.clone();
+            plan.gradients = plan.all.clone();
+        }
         plan
     }
 

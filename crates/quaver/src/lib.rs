@@ -1,6 +1,5 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
-pub mod atomic_file;
 pub mod attack;
 pub mod binomial;
 pub mod classifier;
@@ -13,7 +12,10 @@ pub mod observe;
 pub mod paper;
 pub mod report;
 pub mod rng;
+pub mod run;
 pub mod spec;
 pub mod threat;
 pub mod training;
 pub mod uncertainty;
+
+pub use quaver_nn::atomic_file;

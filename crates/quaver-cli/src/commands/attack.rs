@@ -1,7 +1,7 @@
 //! `quaver attack`.
 
 use crate::Ending;
-use crate::args::{Attack, Labels};
+use crate::args::Attack;
 use crate::context::{Context, INTERRUPTED, check_output};
 use crate::output::{print, rate};
 use ndarray::ArrayView4;
@@ -35,11 +35,7 @@ fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
     let dialect = args.dialect.parse()?;
     let of_dialect = Options::of(dialect);
     Ok(Options {
-        labels: match args.labels {
-            None => of_dialect.labels,
-            Some(Labels::True) => LabelSource::True,
-            Some(Labels::Predicted) => LabelSource::Predicted,
-        },
+        labels: args.labels.map_or(of_dialect.labels, Into::into),
         goal: if args.targeted {
             Goal::Targeted
         } else {

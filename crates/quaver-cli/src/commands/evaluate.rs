@@ -5,6 +5,7 @@ use crate::args::Evaluate;
 use crate::context::{Context, INTERRUPTED, Images, check_output};
 use crate::output::{estimate, number, print, rate};
 use ndarray::{Array1, Array2};
+use quaver::attack::objective::{Aim, Objective};
 use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::{Arrays, write};
@@ -14,7 +15,7 @@ use quaver::evaluate::interval::{Estimate, Rate};
 use quaver::evaluate::spread::Spread;
 use quaver::network::Network;
 use quaver::uncertainty::{MEASURES, McOutputs, monte_carlo};
-use quaver_nn::loss::{argmax, cross_entropy, softmax};
+use quaver_nn::loss::{argmax, softmax};
 use quaver_nn::model::Info;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -218,8 +219,13 @@ fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<NpyArray
         x: images.x.view(),
         ids: &images.ids,
     };
+    // In the precision of the frameworks, with whose gradients it will be compared.
     let vjp = network.vjp(batch, &[Noise::Off], None, &|row, _, logits, upstream| {
-        cross_entropy(logits, labels[row], 1.0, upstream);
+        let aim = Aim {
+            label: labels[row],
+            target: None,
+        };
+        Objective::CrossEntropyF32.upstream(logits, aim, 1.0, upstream);
     })?;
     Ok(vjp.gradient.into())
 }

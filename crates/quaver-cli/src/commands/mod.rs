@@ -7,6 +7,8 @@ mod detect;
 mod evaluate;
 mod list;
 mod model;
+mod report;
+mod reproduce;
 mod train;
 
 use crate::Ending;
@@ -18,6 +20,8 @@ use crate::output::print_text;
 pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
     let with = || Context::new(args.common.clone());
     match args.command {
+        Command::Reproduce(args) => reproduce::run(&with()?, &args),
+        Command::Report(args) => report::run(&with()?, &args),
         Command::Train(args) => train::run(&with()?, &args),
         Command::Evaluate(args) => evaluate::run(&with()?, &args),
         Command::Attack(args) => attack::run(&with()?, &args),
@@ -33,6 +37,5 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
             print_text(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Ending::Done)
         }
-        Command::Reproduce(_) | Command::Report(_) => anyhow::bail!("not yet"),
     }
 }

@@ -2,7 +2,7 @@
 //! with sorted keys. Tensors are named as PyTorch's `nn.Sequential` names them, so weights
 //! move both ways. A checkpoint carries Adam's state in further tensors.
 
-use super::write_atomically;
+use crate::atomic_file;
 use crate::graph::{Graph, GraphError};
 use crate::model::{Info, Model};
 use crate::train::State;
@@ -121,7 +121,7 @@ fn write(
     }
     let metadata = metadata.map(|text| HashMap::from([(KEY.to_string(), text)]));
     let file = safetensors::serialize(views, metadata).map_err(failed)?;
-    write_atomically(path, &file).map_err(|source| FormatError::Io {
+    atomic_file::write(path, &file).map_err(|source| FormatError::Io {
         path: path.display().to_string(),
         source,
     })

@@ -1,7 +1,8 @@
 //! Convolution.
 
-use super::zero_pad2d::Pad;
-use super::{Backward, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare, Prepared};
+use super::pad::Pad;
+use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
+use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
 use super::{Shape, Stochastic, single};
 use crate::kernel::correlate::Correlate;
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
@@ -68,77 +69,6 @@ impl Checked for Conv2d {
         }
         Ok(())
     }
-}
-
-/// Where latent weights and biases start: quantized layers from a cut normal of deviation
-/// 0.2, others as PyTorch does (Kaiming-uniform with a = √5, that is ±1/√fan_in).
-pub(super) fn weight_params(
-    shape: Vec<usize>,
-    bias: bool,
-    quantizer: Option<&Quantization>,
-) -> Vec<Param> {
-    let fan_in = shape[1..].iter().product::<usize>() as f32;
-    let uniform = Init::Uniform(1.0 / fan_in.sqrt());
-    let out = shape[0];
-    let weight = Param {
-        name: "weight",
-        shape,
-        trainable: true,
-        clip: quantizer.and_then(|q| q.get().range()),
-        init: if quantizer.is_some() {
-            Init::TruncatedNormal(0.2)
-        } else {
-            uniform
-        },
-    };
-    let bias = bias.then(|| Param {
-        name: "bias",
-        shape: vec![out],
-        trainable: true,
-        clip: None,
-        init: uniform,
-    });
-    std::iter::once(weight).chain(bias).collect()
-}
-
-pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic {
-    if quantizer.is_some_and(|q| q.get().is_stochastic()) {
-        Stochastic::PerPass
-    } else {
-        Stochastic::No
-    }
-}
-
-/// Quantizes the weights into `into.effective` and copies the bias.
-pub(super) fn prepare_weights(
-    quantizer: Option<&Quantization>,
-    args: Prepare<'_>,
-    into: &mut Prepared,
-) {
-    let latent = &args.params[0];
-    into.effective.resize(latent.len(), 0.0);
-    match quantizer {
-        Some(q) => q.get().quantize(latent, args.draw, &mut into.effective),
-        None => into.effective.copy_from_slice(latent),
-    }
-    into.bias.clear();
-    into.bias.extend(args.params.get(1).into_iter().flatten());
-}
-
-/// Sum of the upstream gradient of each output over a chunk.
-pub(super) fn bias_gradient(simd: Simd, upstream: &[Lanes], positions: usize, out: &mut [f32]) {
-    let block = out.len() * positions;
-    simd.vectorize(|| {
-        for (o, out) in out.iter_mut().enumerate() {
-            let mut sum = Lanes::ZERO;
-            for block in upstream.chunks_exact(block) {
-                for u in &block[o * positions..(o + 1) * positions] {
-                    sum = sum.zip(*u, |s, u| s + u);
-                }
-            }
-            *out = sum.sum();
-        }
-    });
 }
 
 impl Op for Conv2d {
@@ -247,53 +177,70 @@ fn ranges(rows: &[usize], columns: &[usize], kw: usize, channels: usize) -> Vec<
     out
 }
 
+/// Taps `[row][column][channel]` at their offsets.
+fn taps(
+    [kh, kw]: [usize; 2],
+    channels: usize,
+    offset: impl Fn(usize, usize, usize) -> i32,
+) -> Vec<i32> {
+    let mut taps = Vec::with_capacity(kh * kw * channels);
+    for row in 0..kh {
+        for column in 0..kw {
+            taps.extend((0..channels).map(|channel| offset(channel, row, column)));
+        }
+    }
+    taps
+}
+
+/// The product behind the output, `out` being its height and width.
+fn forward_plan(op: &Conv2d, [height, width]: [usize; 2], out: [usize; 2]) -> TapPlan {
+    let [kh, kw] = op.kernel;
+    let offset = |c: usize, y: usize, x: usize| ((c * height + y) * width + x) as i32;
+    let taps = taps(op.kernel, op.in_channels, offset);
+    let mut plan = TapPlan::new(taps, op.out_channels, out[0] * out[1]);
+    for y in 0..out[0] {
+        let (base_y, rows) = forward_taps(y, height, kh, op.stride, op.padding);
+        for x in 0..out[1] {
+            let (base_x, columns) = forward_taps(x, width, kw, op.stride, op.padding);
+            let base = base_y * width as i32 + base_x;
+            let seen = ranges(&rows, &columns, kw, op.in_channels);
+            plan.push(&seen, (base, (y * out[1] + x) as u32));
+        }
+    }
+    plan
+}
+
+/// The product behind the input's gradient.
+fn input_gradient_plan(op: &Conv2d, [height, width]: [usize; 2], out: [usize; 2]) -> TapPlan {
+    let [kh, kw] = op.kernel;
+    let offset = |o: usize, y: usize, x: usize| {
+        (o * out[0] * out[1]) as i32 - ((y / op.stride) * out[1] + x / op.stride) as i32
+    };
+    let taps = taps(op.kernel, op.out_channels, offset);
+    let mut plan = TapPlan::new(taps, op.in_channels, height * width);
+    for y in 0..height {
+        let (base_y, rows) = gradient_taps(y, out[0], kh, op.stride, op.padding);
+        for x in 0..width {
+            let (base_x, columns) = gradient_taps(x, out[1], kw, op.stride, op.padding);
+            let base = base_y * out[1] as i32 + base_x;
+            let seen = ranges(&rows, &columns, kw, op.out_channels);
+            plan.push(&seen, (base, (y * width + x) as u32));
+        }
+    }
+    plan
+}
+
 impl ConvLayer {
     fn new(op: Conv2d, height: usize, width: usize) -> Self {
         let [kh, kw] = op.kernel;
-        let (stride, padding) = (op.stride, op.padding);
-        let out_height = (height + 2 * padding - kh) / stride + 1;
-        let out_width = (width + 2 * padding - kw) / stride + 1;
-        let taps = |channels: usize, offset: &dyn Fn(usize, usize, usize) -> i32| {
-            let mut taps = Vec::with_capacity(kh * kw * channels);
-            for row in 0..kh {
-                for column in 0..kw {
-                    taps.extend((0..channels).map(|channel| offset(channel, row, column)));
-                }
-            }
-            taps
-        };
-        let offset = |c: usize, y: usize, x: usize| ((c * height + y) * width + x) as i32;
-        let outputs = out_height * out_width;
-        let mut forward = TapPlan::new(taps(op.in_channels, &offset), op.out_channels, outputs);
-        for y in 0..out_height {
-            let (base_y, rows) = forward_taps(y, height, kh, stride, padding);
-            for x in 0..out_width {
-                let (base_x, columns) = forward_taps(x, width, kw, stride, padding);
-                let base = base_y * width as i32 + base_x;
-                let seen = ranges(&rows, &columns, kw, op.in_channels);
-                forward.push(&seen, (base, (y * out_width + x) as u32));
-            }
-        }
-        let offset = |o: usize, y: usize, x: usize| {
-            (o * outputs) as i32 - ((y / stride) * out_width + x / stride) as i32
-        };
-        let back = taps(op.out_channels, &offset);
-        let mut input_gradient = TapPlan::new(back, op.in_channels, height * width);
-        for y in 0..height {
-            let (base_y, rows) = gradient_taps(y, out_height, kh, stride, padding);
-            for x in 0..width {
-                let (base_x, columns) = gradient_taps(x, out_width, kw, stride, padding);
-                let base = base_y * out_width as i32 + base_x;
-                let seen = ranges(&rows, &columns, kw, op.out_channels);
-                input_gradient.push(&seen, (base, (y * width + x) as u32));
-            }
-        }
-        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
+        let (padded_height, padded_width) = (height + 2 * op.padding, width + 2 * op.padding);
+        let out_height = (padded_height - kh) / op.stride + 1;
+        let out_width = (padded_width - kw) / op.stride + 1;
         let pad = Pad {
             width,
             height,
-            left: padding,
-            top: padding,
+            left: op.padding,
+            top: op.padding,
             padded_width,
             padded_height,
         };
@@ -305,9 +252,9 @@ impl ConvLayer {
             }
         }
         Self {
+            forward: forward_plan(&op, [height, width], [out_height, out_width]),
+            input_gradient: input_gradient_plan(&op, [height, width], [out_height, out_width]),
             op,
-            forward,
-            input_gradient,
             pad,
             weight_taps,
             out_height,

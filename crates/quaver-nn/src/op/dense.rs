@@ -1,9 +1,8 @@
 //! Dense (fully connected) layer.
 
-use super::conv2d::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
+use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared, Shape};
-use super::{Stochastic, single};
-use crate::exec::MAX_BLOCKS;
+use super::{MAX_BLOCKS, Stochastic, single};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{LANES, Lanes, Simd, flat};
 use crate::quantizer::Quantization;

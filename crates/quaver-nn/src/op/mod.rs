@@ -12,7 +12,9 @@ mod dense;
 mod dropout;
 mod flatten;
 mod max_pool2d;
+mod pad;
 mod quantize;
+mod weights;
 mod zero_pad2d;
 
 pub use activation::Relu;
@@ -30,6 +32,9 @@ use crate::kernel::{Lanes, Simd};
 use crate::noise::{Draw, LayerDraw};
 use serde_json::Value;
 use std::fmt::Debug;
+
+/// Blocks of a chunk at most: a layer may plan its work for each number of them.
+pub(crate) const MAX_BLOCKS: usize = 4;
 
 /// Shape of one example: `[channels, height, width]` or `[features]`.
 pub type Shape = Vec<usize>;

@@ -1,8 +1,8 @@
 //! [`fit`]: epochs over a training set in an order drawn from the seed.
 
 use super::trainer::{State, Trainer};
+use crate::batch::{Batch, Pixels};
 use crate::engine::Engine;
-use crate::exec::{Batch, Pixels};
 use crate::loss::{argmax, cross_entropy};
 use crate::model::Model;
 use crate::noise::{Draw, Purpose};
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Config {
     /// Passes over the training set.
     pub epochs: u32,
-    /// Images a step; a last batch of one joins the one before.
+    /// Images a step, at least 1; a last batch of one joins the one before.
     pub batch_size: usize,
     /// Optimizer.
     pub adam: Adam,
@@ -118,6 +118,9 @@ pub enum FitError {
     /// There is too little to train on.
     #[error("training needs at least 2 images, got {0}")]
     TooFew(usize),
+    /// Steps would take no images.
+    #[error("batch_size must be at least 1, got 0")]
+    NoBatch,
 }
 
 /// Order of the images in `epoch` (from 0): a shuffle drawn from the seed.
@@ -142,7 +145,8 @@ fn order(n: usize, seed: u64, epoch: u32) -> Vec<usize> {
 /// Returns the model and whether it is finished (`watch` may stop it).
 ///
 /// # Errors
-/// When the loss stops being a number or a checkpoint cannot be written.
+/// When there is too little to train on, the loss stops being a number or a checkpoint cannot
+/// be written.
 pub fn fit(
     model: Model,
     from: (u32, Option<State>),
@@ -155,6 +159,9 @@ pub fn fit(
     let n = set.labels.len();
     if n < 2 {
         return Err(FitError::TooFew(n));
+    }
+    if config.batch_size == 0 {
+        return Err(FitError::NoBatch);
     }
     let (done, state) = from;
     let mut trainer = Trainer::new(model, engine, config.adam, state);

@@ -4,8 +4,9 @@
 //! barrier between them, forward and back. Chunks run in parallel within a stage; their
 //! statistics and weight gradients are joined in chunk order.
 
+use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::exec::{Batch, Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
+use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Param, Prepared};
@@ -266,6 +267,7 @@ impl Trainer {
         let first = start + usize::from(coupling.is_some());
         (first..end).rev().for_each(|i| self.backward_node(i, run));
         if let Some(coupling) = coupling {
+            run.settle_gradient(start + 1);
             state.part = coupling.backward_part(&run.part(start, true), &self.prepared[start]);
         }
     }

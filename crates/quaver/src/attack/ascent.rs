@@ -99,11 +99,20 @@ impl IteratedParams {
         }
     }
 
+    /// All parameters in force under a dialect.
+    #[must_use]
+    pub fn under(&self, dialect: Dialect) -> Self {
+        Self {
+            loss: self.loss.under(dialect),
+            ..self.clone()
+        }
+    }
+
     /// The steps under a dialect: ours keeps the best iterate, the others the last.
     #[must_use]
     pub fn ascent(&self, dialect: Dialect) -> Ascent {
         Ascent {
-            objective: self.loss,
+            objective: self.loss.under(dialect),
             budget: self.budget(),
             step_size: self.step_size as f32,
             n_steps: self.n_steps,

@@ -61,8 +61,8 @@ impl Attack for Bim {
         &ENTRY
     }
 
-    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params)
+    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params.under(dialect))
     }
 
     fn budget(&self, _: Setting) -> Budget {

@@ -51,8 +51,8 @@ impl Default for FgsmParams {
 /// g / ‖g‖₂. A zero gradient moves nothing.
 ///
 /// # Source
-/// "Explaining and Harnessing Adversarial Examples" (2015). The same in all dialects, which
-/// differ in the labels they attack.
+/// "Explaining and Harnessing Adversarial Examples" (2015). Dialects differ in the labels they
+/// attack and in the precision of the loss.
 ///
 /// # Parameters
 /// | name | default | range | meaning |
@@ -87,8 +87,10 @@ impl Attack for Fgsm {
         &ENTRY
     }
 
-    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params)
+    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
+        let loss = self.params.loss.under(dialect);
+        let params = self.params.clone();
+        Spec::of(ENTRY.id, &FgsmParams { loss, ..params })
     }
 
     fn budget(&self, _: Setting) -> Budget {
@@ -105,7 +107,7 @@ impl Attack for Fgsm {
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
         let budget = self.budget(case.setting);
         let ascent = Ascent {
-            objective: self.params.loss,
+            objective: self.params.loss.under(case.setting.dialect),
             budget,
             step_size: budget.eps,
             n_steps: 1,

@@ -23,6 +23,7 @@ pub mod oracle;
 pub mod pairs;
 pub mod record;
 pub mod run;
+pub mod saved;
 
 mod bim;
 mod fgsm;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Dialect;
 use crate::decision::softmax;
 use crate::threat::Goal;
 
@@ -26,6 +27,9 @@ pub enum Objective {
     /// -log p_y; targeted log p_t.
     #[default]
     CrossEntropy,
+    /// The same with p and p - 1 rounded to float32, as the frameworks form it: no gradient is
+    /// left of an image whose p rounds to 1. What `cross-entropy` means in their dialects.
+    CrossEntropyF32,
     /// max over c != y of z_c, less z_y; targeted z_t less the largest other logit.
     Margin,
     /// Difference of logits ratio, (max over c != y of z_c - z_y) / (z_1st - z_3rd); targeted
@@ -42,6 +46,16 @@ pub enum Objective {
 }
 
 impl Objective {
+    /// What it means in a dialect.
+    #[must_use]
+    pub const fn under(self, dialect: Dialect) -> Self {
+        match (self, dialect) {
+            (Self::CrossEntropy, Dialect::Corrected) => self,
+            (Self::CrossEntropy, _) => Self::CrossEntropyF32,
+            _ => self,
+        }
+    }
+
     /// The fewest classes it is defined for.
     #[must_use]
     pub const fn min_classes(self, goal: Goal) -> usize {
@@ -58,7 +72,7 @@ impl Objective {
         let (class, sign) = away_or_toward(aim);
         let z = |c: usize| f64::from(logits[c]);
         match self {
-            Self::CrossEntropy => sign * log_softmax(logits, class),
+            Self::CrossEntropy | Self::CrossEntropyF32 => sign * log_softmax(logits, class),
             Self::Margin => sign * (z(class) - z(best_other(logits, class))),
             Self::Dlr => {
                 let parts = Ratio::of(logits, aim);
@@ -80,6 +94,7 @@ impl Objective {
         let weight = weight * sign;
         match self {
             Self::CrossEntropy => log_prob_gradient(logits, class, weight, upstream),
+            Self::CrossEntropyF32 => float32_gradient(logits, class, weight, upstream),
             Self::Prob => {
                 let p = softmax(logits)[class];
                 log_prob_gradient(logits, class, weight * p, upstream);
@@ -123,6 +138,18 @@ fn log_prob_gradient(logits: &[f32], class: usize, weight: f64, upstream: &mut [
         }
     }
     upstream[class] = (weight * others) as f32;
+}
+
+/// Gradient of log p_class by way of float32 logarithms, 1 - p included.
+fn float32_gradient(logits: &[f32], class: usize, weight: f64, upstream: &mut [f32]) {
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, z| max.max(*z));
+    let total: f32 = logits.iter().map(|z| libm::expf(z - max)).sum();
+    let log_total = libm::logf(total);
+    for (c, (up, z)) in upstream.iter_mut().zip(logits).enumerate() {
+        let p = libm::expf(z - max - log_total);
+        let one = if c == class { 1.0 } else { 0.0 };
+        *up = (one - p) * weight as f32;
+    }
 }
 
 /// The first largest logit but `class`.
@@ -186,8 +213,9 @@ impl Ratio {
 mod tests {
     use super::*;
 
-    const ALL: [Objective; 6] = [
+    const ALL: [Objective; 7] = [
         Objective::CrossEntropy,
+        Objective::CrossEntropyF32,
         Objective::Margin,
         Objective::Dlr,
         Objective::Prob,

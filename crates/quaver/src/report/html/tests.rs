@@ -1,3 +1,5 @@
+//! What the page must hold, and must not.
+
 use super::*;
 use crate::report::fixture;
 

@@ -1,0 +1,52 @@
+//! Zeros around planes: a layer of its own, and the first step of a padded convolution.
+
+use super::{Backward, Forward, Layer, Prepared};
+use crate::kernel::Lanes;
+
+/// Copies planes into the middle of larger planes and back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pad {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) left: usize,
+    pub(super) top: usize,
+    pub(super) padded_width: usize,
+    pub(super) padded_height: usize,
+}
+
+impl Pad {
+    /// Calls `row(offset in a plane, offset in a padded plane)` for every plane and row.
+    fn rows(&self, planes: usize, mut row: impl FnMut(usize, usize)) {
+        for plane in 0..planes {
+            for y in 0..self.height {
+                let inner = (plane * self.height + y) * self.width;
+                let outer = (plane * self.padded_height + y + self.top) * self.padded_width;
+                row(inner, outer + self.left);
+            }
+        }
+    }
+
+    /// `padded` becomes `plain` with zeros around each plane.
+    pub(super) fn pad(&self, plain: &[Lanes], padded: &mut [Lanes]) {
+        padded.fill(Lanes::ZERO);
+        self.rows(plain.len() / (self.width * self.height), |inner, outer| {
+            padded[outer..outer + self.width].copy_from_slice(&plain[inner..inner + self.width]);
+        });
+    }
+}
+
+impl Layer for Pad {
+    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+        self.pad(chunk.inputs[0], chunk.output);
+    }
+
+    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+        let Some(dx) = &mut chunk.input_gradients[0] else {
+            return;
+        };
+        let upstream = chunk.upstream;
+        self.rows(dx.len() / (self.width * self.height), |inner, outer| {
+            dx[inner..inner + self.width].copy_from_slice(&upstream[outer..outer + self.width]);
+        });
+    }
+}

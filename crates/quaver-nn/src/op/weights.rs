@@ -1,0 +1,77 @@
+//! What convolutions and dense layers share: how weights start, are quantized and get their
+//! biases' gradient.
+
+use super::{Init, Param, Prepare, Prepared, Stochastic};
+use crate::kernel::{Lanes, Simd};
+use crate::quantizer::Quantization;
+
+/// Where latent weights and biases start: quantized layers from a cut normal of deviation
+/// 0.2, others as PyTorch does (Kaiming-uniform with a = √5, that is ±1/√fan_in).
+pub(super) fn weight_params(
+    shape: Vec<usize>,
+    bias: bool,
+    quantizer: Option<&Quantization>,
+) -> Vec<Param> {
+    let fan_in = shape[1..].iter().product::<usize>() as f32;
+    let uniform = Init::Uniform(1.0 / fan_in.sqrt());
+    let out = shape[0];
+    let weight = Param {
+        name: "weight",
+        shape,
+        trainable: true,
+        clip: quantizer.and_then(|q| q.get().range()),
+        init: if quantizer.is_some() {
+            Init::TruncatedNormal(0.2)
+        } else {
+            uniform
+        },
+    };
+    let bias = bias.then(|| Param {
+        name: "bias",
+        shape: vec![out],
+        trainable: true,
+        clip: None,
+        init: uniform,
+    });
+    std::iter::once(weight).chain(bias).collect()
+}
+
+pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic {
+    if quantizer.is_some_and(|q| q.get().is_stochastic()) {
+        Stochastic::PerPass
+    } else {
+        Stochastic::No
+    }
+}
+
+/// Quantizes the weights into `into.effective` and copies the bias.
+pub(super) fn prepare_weights(
+    quantizer: Option<&Quantization>,
+    args: Prepare<'_>,
+    into: &mut Prepared,
+) {
+    let latent = &args.params[0];
+    into.effective.resize(latent.len(), 0.0);
+    match quantizer {
+        Some(q) => q.get().quantize(latent, args.draw, &mut into.effective),
+        None => into.effective.copy_from_slice(latent),
+    }
+    into.bias.clear();
+    into.bias.extend(args.params.get(1).into_iter().flatten());
+}
+
+/// Sum of the upstream gradient of each output over a chunk.
+pub(super) fn bias_gradient(simd: Simd, upstream: &[Lanes], positions: usize, out: &mut [f32]) {
+    let block = out.len() * positions;
+    simd.vectorize(|| {
+        for (o, out) in out.iter_mut().enumerate() {
+            let mut sum = Lanes::ZERO;
+            for block in upstream.chunks_exact(block) {
+                for u in &block[o * positions..(o + 1) * positions] {
+                    sum = sum.zip(*u, |s, u| s + u);
+                }
+            }
+            *out = sum.sum();
+        }
+    });
+}

@@ -1,0 +1,223 @@
+//! Model files: they come back as they were, and broken ones are refused in words.
+
+use crate::agreement::{Case, engine, numbers};
+use crate::graphs::{residual, stochastic};
+use quaver_nn::format::safetensors::{FormatError, load, save};
+use quaver_nn::model::{Info, Model, TrainingRecord};
+use quaver_nn::optim::Adam;
+use quaver_nn::train::{Config, CrossEntropy, Epoch, Set, State, Trainer, Watch, fit};
+use quaver_nn::{Pixels, Simd};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn saved(folder: &TempDir, model: &Model) -> PathBuf {
+    let path = folder.path().join("model.safetensors");
+    save(&path, model, None).unwrap();
+    path
+}
+
+/// A file with a changed header: `edit` gets its JSON and returns the new one.
+fn edited(path: &Path, edit: impl Fn(&str) -> String) -> PathBuf {
+    let bytes = fs::read(path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = edit(std::str::from_utf8(&bytes[8..8 + length]).unwrap());
+    let mut out = (header.len() as u64).to_le_bytes().to_vec();
+    out.extend(header.as_bytes());
+    out.extend(&bytes[8 + length..]);
+    let changed = path.with_file_name("changed.safetensors");
+    fs::write(&changed, out).unwrap();
+    changed
+}
+
+fn refusal(path: &Path) -> FormatError {
+    load(path).expect_err("a broken file was read")
+}
+
+#[test]
+fn files_come_back_and_are_the_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    for graph in [residual(), stochastic()] {
+        let mut model = (*Case::new(graph, 2).model).clone();
+        model.info = Info {
+            arch: "small".into(),
+            classes: vec!["zero".into(), "\"one\"".into()],
+            input_range: [0.0, 1.0],
+            ..Info::default()
+        };
+        let path = saved(&folder, &model);
+        let (again, state) = load(&path).unwrap();
+        assert_eq!(again.params, model.params);
+        assert_eq!(again.info, model.info);
+        assert_eq!(again.graph.to_json(), model.graph.to_json());
+        assert_eq!(state, None);
+        let first = fs::read(&path).unwrap();
+        assert_eq!(first, fs::read(saved(&folder, &again)).unwrap());
+    }
+}
+
+#[test]
+fn cut_files_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = saved(&folder, &Case::new(stochastic(), 2).model);
+    let bytes = fs::read(&path).unwrap();
+    for part in 0..20 {
+        fs::write(&path, &bytes[..bytes.len() * part / 20]).unwrap();
+        let refusal = refusal(&path);
+        assert!(
+            matches!(refusal, FormatError::Safetensors { .. }),
+            "{part}/20: {refusal}"
+        );
+    }
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(matches!(refusal(&path), FormatError::Safetensors { .. }));
+}
+
+#[test]
+fn foreign_headers_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = saved(&folder, &Case::new(residual(), 2).model);
+    let replace = |from: &'static str, to: &'static str| {
+        let edit = move |header: &str| {
+            assert!(header.contains(from), "{from} is not in {header}");
+            header.replace(from, to)
+        };
+        refusal(&edited(&path, edit))
+    };
+    let shape = replace("\"shape\":[3,9]", "\"shape\":[9,3]");
+    assert!(
+        shape
+            .to_string()
+            .contains("expected shape [3, 9], got [9, 3]"),
+        "{shape}"
+    );
+    let name = replace("\"hidden.bias\"", "\"hidden.other\"");
+    assert!(matches!(name, FormatError::Tensor { .. }), "{name}");
+    let kind = replace("F32", "I32");
+    assert!(matches!(kind, FormatError::Tensor { .. }), "{kind}");
+    let schema = replace("\\\"schema\\\":1", "\\\"schema\\\":7");
+    assert!(
+        matches!(schema, FormatError::Schema { got: 7, .. }),
+        "{schema}"
+    );
+    let key = replace("\"quaver\":", "\"other\":");
+    assert!(matches!(key, FormatError::NoMetadata { .. }), "{key}");
+    for (from, to) in [
+        ("\\\"in_features\\\":36", "\\\"in_features\\\":16777216"),
+        ("\\\"in_features\\\":36", "\\\"in_features\\\":0"),
+        ("\\\"kernel\\\":[3,3]", "\\\"kernel\\\":[30,30]"),
+        (
+            "\\\"input\\\":[2,6,6]",
+            "\\\"input\\\":[2,60000000,60000000]",
+        ),
+        ("\\\"op\\\":\\\"add\\\"", "\\\"op\\\":\\\"subtract\\\""),
+        ("\\\"p\\\":0.5", "\\\"p\\\":1.5"),
+    ] {
+        let graph = replace(from, to);
+        assert!(matches!(graph, FormatError::Graph { .. }), "{to}: {graph}");
+    }
+    let text = replace("\\\"info\\\"", "\\\"infos\\\"");
+    assert!(matches!(text, FormatError::Metadata { .. }), "{text}");
+}
+
+#[test]
+fn huge_declared_sizes_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = saved(&folder, &Case::new(residual(), 2).model);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    fs::write(path.with_file_name("huge.safetensors"), bytes).unwrap();
+    let header = refusal(&path.with_file_name("huge.safetensors"));
+    assert!(
+        matches!(header, FormatError::Safetensors { .. }),
+        "{header}"
+    );
+    // A consistent graph of sizes that no tensor in the file has.
+    let grown = edited(&path, |header| {
+        let wide = header.replace("\\\"out_features\\\":9", "\\\"out_features\\\":16777216");
+        wide.replace("\\\"in_features\\\":9,", "\\\"in_features\\\":16777216,")
+    });
+    let tensor = refusal(&grown);
+    assert!(matches!(tensor, FormatError::Tensor { .. }), "{tensor}");
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let folder = TempDir::new().unwrap();
+    for value in [f32::NAN, f32::INFINITY] {
+        let mut model = (*Case::new(residual(), 2).model).clone();
+        model.params[0][0][5] = value;
+        let refusal = refusal(&saved(&folder, &model));
+        let said = format!("value 5 is {value}, expected a finite number");
+        assert!(refusal.to_string().contains(&said), "{refusal}");
+    }
+}
+
+/// Writes a checkpoint after every epoch and stops after `epochs`.
+struct Checkpoints<'a> {
+    path: &'a Path,
+    epochs: u32,
+}
+
+impl Watch for Checkpoints<'_> {
+    fn epoch(&mut self, epoch: Epoch, trainer: &Trainer) -> Result<bool, std::io::Error> {
+        let written = save(self.path, trainer.model(), Some(trainer.state()));
+        written.map_err(std::io::Error::other)?;
+        Ok(epoch.number < self.epochs)
+    }
+}
+
+/// Trains three epochs, or on from a checkpoint, until `stop`.
+fn train(model: Model, from: (u32, Option<State>), path: &Path, stop: u32) -> bool {
+    let pixels = numbers("pixels", 70 * 36, [0.0, 1.0]);
+    let labels: Vec<usize> = (0..70).map(|i| i * 3 % 5).collect();
+    let set = Set {
+        pixels: Pixels::F32(&pixels),
+        labels: &labels,
+    };
+    let config = Config {
+        epochs: 3,
+        batch_size: 23,
+        adam: Adam::default(),
+        seed: 2,
+    };
+    let mut watch = Checkpoints { path, epochs: stop };
+    let engine = engine(2, Simd::best());
+    fit(
+        model,
+        from,
+        &set,
+        &config,
+        &CrossEntropy,
+        engine,
+        &mut watch,
+    )
+    .unwrap()
+    .1
+}
+
+#[test]
+fn a_resumed_run_ends_in_the_same_bytes() {
+    let folder = TempDir::new().unwrap();
+    let mut model = (*Case::new(stochastic(), 2).model).clone();
+    model.info.training = Some(TrainingRecord {
+        dataset: "numbers".into(),
+        n: 70,
+        epochs: 0,
+        batch_size: 23,
+        learning_rate: 1e-3,
+        seed: 2,
+        loss: 0.0,
+        accuracy: 0.0,
+    });
+    let whole = folder.path().join("whole");
+    assert!(train(model.clone(), (0, None), &whole, 3));
+    let parts = folder.path().join("parts");
+    assert!(!train(model, (0, None), &parts, 1));
+    let (model, state) = load(&parts).unwrap();
+    let done = model.info.training.as_ref().unwrap().epochs;
+    assert_eq!(done, 1);
+    assert_ne!(fs::read(&whole).unwrap(), fs::read(&parts).unwrap());
+    assert!(train(model, (done, state), &parts, 3));
+    assert_eq!(fs::read(&whole).unwrap(), fs::read(&parts).unwrap());
+}

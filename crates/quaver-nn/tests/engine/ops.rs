@@ -1,0 +1,156 @@
+//! Every op, at odd shapes and batch sizes, against the reference.
+
+use crate::agreement::{Case, DRAWN, bits, close, engine, every_simd, numbers, wide};
+use crate::graphs::{dense, quantization, residual, stochastic};
+use crate::reference::{Reference, Statistics};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use quaver_nn::Simd;
+use quaver_nn::graph::Graph;
+use quaver_nn::network::Network;
+use quaver_nn::noise::Noise;
+use quaver_nn::op::{
+    BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, ZeroPad2d,
+};
+use std::sync::Arc;
+
+/// Of the largest magnitude; rounding of float32 sums over up to some hundred terms.
+const TOLERANCE: f64 = 1e-5;
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+fn sizes() -> impl Strategy<Value = usize> {
+    prop::sample::select(vec![1, 15, 16, 17, 83])
+}
+
+fn quantizers() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["none", "sign", "k-bit", "linear", "stochastic-sign"])
+}
+
+/// Normalization divides rounding by the deviation of a batch of few examples.
+const NORMALIZED: f64 = 1e-4;
+
+fn agree(input: Vec<usize>, ops: Vec<Box<dyn Op>>, n: usize) {
+    let normalized = ops.iter().any(|op| op.name() == "batch_norm");
+    let tolerance = if normalized { NORMALIZED } else { TOLERANCE };
+    let case = Case::new(Graph::sequential(input, ops).unwrap(), n);
+    case.agree(every_simd(), DRAWN, tolerance);
+}
+
+prop_compose! {
+    fn convolutions()(in_channels in 1_usize..8, out_channels in 1_usize..27,
+                      kernel in [1_usize..6, 1_usize..6], stride in 1_usize..4,
+                      padding in 0_usize..5, bias in any::<bool>(), quantizer in quantizers())
+                      -> Conv2d {
+        let padding = padding.min(kernel[0] - 1).min(kernel[1] - 1);
+        let quantizer = quantization(quantizer);
+        Conv2d { in_channels, out_channels, kernel, stride, padding, bias, quantizer }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(24))]
+
+    #[test]
+    fn convolution(conv in convolutions(), more in [0_usize..5, 0_usize..5], n in sizes()) {
+        // Another layer in front: training asks a first layer for no input gradient.
+        let channels = conv.in_channels;
+        let front = Conv2d {
+            in_channels: 2, out_channels: channels, kernel: [1, 1], stride: 1, padding: 0,
+            bias: false, quantizer: None,
+        };
+        let input = vec![2, conv.kernel[0] + more[0], conv.kernel[1] + more[1]];
+        agree(input, vec![Box::new(front), Box::new(conv)], n);
+    }
+
+    #[test]
+    fn dense_layers(sizes in [1_usize..70, 1_usize..70, 1_usize..70], bias in any::<bool>(),
+                    quantizer in quantizers(), n in sizes()) {
+        let [a, b, c] = sizes;
+        let quantizer = quantization(quantizer);
+        let second = Dense { in_features: b, out_features: c, bias, quantizer };
+        agree(vec![a], vec![dense(a, b), Box::new(second)], n);
+    }
+
+    #[test]
+    fn pooling_with_ties(kernel in 1_usize..5, stride in 1_usize..5, more in [0_usize..6, 0_usize..6],
+                         channels in 1_usize..4, n in sizes()) {
+        let input = vec![channels, kernel + more[0], kernel + more[1]];
+        let pool = MaxPool2d { kernel, stride };
+        // Five levels, so that most windows have several maxima.
+        let levels = Quantize { quantizer: quantization("k-bit").unwrap() };
+        agree(input, vec![Box::new(levels), Box::new(pool)], n);
+    }
+
+    #[test]
+    fn normalization(channels in 1_usize..9, side in 1_usize..5, scale in any::<bool>(), n in sizes()) {
+        let n = n.max(15);
+        let norm = || Box::new(BatchNorm::new(channels, scale));
+        let features = channels * side * side;
+        let ops: Vec<Box<dyn Op>> = vec![norm(), Box::new(Relu::default()), norm(),
+            Box::new(Flatten {}), dense(features, 7), Box::new(BatchNorm::new(7, true))];
+        agree(vec![channels, side, side], ops, n);
+    }
+
+    #[test]
+    fn element_by_element(size in 1_usize..40, p in 0.0..0.99, scale in -2.0..2.0,
+                          padding in [0_usize..4, 0_usize..4, 0_usize..4, 0_usize..4],
+                          activation in prop::sample::select(vec!["sign", "k-bit", "linear"]),
+                          n in sizes()) {
+        let quantizer = quantization(activation).unwrap();
+        let ops: Vec<Box<dyn Op>> = vec![
+            Box::new(ZeroPad2d { padding }),
+            Box::new(Relu { scale: Some(scale) }),
+            Box::new(Dropout { p }),
+            Box::new(Quantize { quantizer }),
+        ];
+        agree(vec![1, 1, size], ops, n);
+    }
+}
+
+#[test]
+fn branches_and_doubled_inputs() {
+    for n in [15, 16, 17, 83] {
+        for noise in [Noise::Off, DRAWN] {
+            Case::new(residual(), n).agree(every_simd(), noise, TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn stochastic_weights_are_those_of_the_pass() {
+    for n in [15, 16, 83] {
+        for noise in [Noise::Off, DRAWN] {
+            Case::new(stochastic(), n).agree(every_simd(), noise, TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn named_outputs_and_their_gradients() {
+    let case = Case::new(residual(), 18);
+    let network = Network::new(Arc::clone(&case.model), engine(1, Simd::best()));
+    let reference = Reference::new(&case.model);
+    let trace = reference.forward(&wide(&case.x), &case.ids, DRAWN, Statistics::Running);
+    for (i, name) in network.taps().iter().enumerate() {
+        let expected = &trace.values[i + 1];
+        let width = network.width(Some(name)).unwrap();
+        let upstream = numbers(name, expected.len(), [-1.0, 1.0]);
+        let pull = |row: usize, _: usize, _: &[f32], up: &mut [f32]| {
+            up.copy_from_slice(&upstream[row * width..(row + 1) * width]);
+        };
+        let got = network.vjp(&case.batch(), &[DRAWN], Some(name), &pull);
+        let (outputs, gradient) = got.unwrap();
+        close(name, &bits(&outputs), expected, TOLERANCE);
+        let pulled = reference.backward(&trace, i + 1, &wide(&upstream));
+        close(name, &bits(&gradient), &pulled.input, TOLERANCE);
+    }
+    assert!(network.width(Some("nowhere")).is_err());
+}

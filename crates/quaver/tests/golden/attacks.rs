@@ -1,0 +1,133 @@
+//! The attacks beside PyTorch's.
+
+use ndarray::{ArrayView2, Axis};
+use quaver::attack::noise::NoiseMode;
+use quaver::attack::run::{Inputs, Options, run};
+use quaver::attack::{Dialect, LabelSource, build};
+use quaver::classifier::{Classifier, Images};
+use quaver::decision::Decision;
+use quaver::observe::Silent;
+
+use crate::reference::Reference;
+
+/// Largest difference of pixels that are the same.
+const TOLERANCE: f32 = 1e-5;
+
+/// Names of the arrays and the attacks that they are the results of.
+pub(crate) const GRADIENT: [(&str, &str); 3] = [
+    ("fgsm", "fgsm(eps=0.3)"),
+    ("bim", "bim(eps=0.3,step_size=0.01,n_steps=40)"),
+    ("pgd", "pgd(eps=0.3,step_size=0.01,n_steps=40)"),
+];
+/// The same for those that go for a target.
+pub(crate) const SALIENCY: [(&str, &str); 2] = [
+    ("jsma_probs", "jsma(theta=1,gamma=0.1,jacobian=probs)"),
+    ("jsma_logits", "jsma(theta=1,gamma=0.1,jacobian=logits)"),
+];
+
+/// How the results of an attack compare with the reference's. Classes are those without noise.
+pub(crate) struct Agreement {
+    pub(crate) n_pixels: usize,
+    /// Pixels that differ, for each image.
+    pub(crate) off: Vec<Vec<usize>>,
+    /// Images put into the class that the reference's result is put into.
+    pub(crate) n_same_class: usize,
+    /// Images in their target class: ours, the reference's.
+    pub(crate) n_reached: [usize; 2],
+}
+
+impl Agreement {
+    pub(crate) fn n(&self) -> usize {
+        self.off.len()
+    }
+
+    /// Images without a differing pixel.
+    pub(crate) fn n_same(&self) -> usize {
+        self.off.iter().filter(|off| off.is_empty()).count()
+    }
+
+    /// Share of the pixels that differ.
+    pub(crate) fn differing(&self) -> f64 {
+        let off: usize = self.off.iter().map(Vec::len).sum();
+        off as f64 / (self.n() * self.n_pixels) as f64
+    }
+
+    /// The same without the image that differs most.
+    pub(crate) fn differing_but_one(&self) -> f64 {
+        let most = self.off.iter().map(Vec::len).max().unwrap_or(0);
+        self.differing() - most as f64 / (self.n() * self.n_pixels) as f64
+    }
+}
+
+/// Runs the attack `spec` without noise on `model`, which is the reference's network or wraps
+/// it, and compares with the array `name`.
+pub(crate) fn compare(
+    reference: &Reference,
+    model: &dyn Classifier,
+    (name, spec): (&str, &str),
+) -> Agreement {
+    let ours = attacked(reference, model, spec);
+    let theirs = reference.images(name);
+    let off = ours.outer_iter().zip(theirs.outer_iter());
+    let off = off.map(|(ours, theirs)| {
+        let pixels = ours.iter().zip(&theirs).enumerate();
+        let same = |a: f32, b: f32| (a - b).abs() <= TOLERANCE;
+        let off = pixels.filter(|(_, (a, b))| !same(**a, **b));
+        off.map(|(i, _)| i).collect()
+    });
+    let logits = [&ours, &theirs].map(|x| reference.logits(x.view()));
+    let classes = logits.map(|logits| classes(logits.view()));
+    let in_target = |classes: &[usize]| {
+        let pairs = classes.iter().zip(&reference.targets);
+        pairs.filter(|(class, target)| class == target).count()
+    };
+    Agreement {
+        n_pixels: ours.len() / ours.len_of(Axis(0)),
+        off: off.collect(),
+        n_same_class: classes[0]
+            .iter()
+            .zip(&classes[1])
+            .filter(|(a, b)| a == b)
+            .count(),
+        n_reached: [in_target(&classes[0]), in_target(&classes[1])],
+    }
+}
+
+fn attacked(reference: &Reference, model: &dyn Classifier, spec: &str) -> Images {
+    let attack = build(spec).unwrap();
+    let entry = attack.entry();
+    let start = entry.takes_start.then(|| reference.images("pgd_start"));
+    let inputs = Inputs {
+        x: reference.x.view(),
+        ids: &reference.ids,
+        labels: &reference.labels,
+        targets: entry.always_targeted.then_some(&reference.targets[..]),
+        start: start.as_ref().map(|start| start.view()),
+    };
+    // The references return the last iterate, as CleverHans 3.1 does; where no pair is
+    // admissible they stop, as our own JSMA does.
+    let dialect = if entry.always_targeted {
+        Dialect::Corrected
+    } else {
+        Dialect::CleverHans31
+    };
+    let options = Options {
+        labels: LabelSource::True,
+        noise: NoiseMode::Off,
+        // Not read: classes are compared without noise.
+        decision: Decision::First,
+        ..Options::of(dialect)
+    };
+    run(&*attack, model, &inputs, &options, &Silent)
+        .unwrap()
+        .x_adv
+}
+
+/// Class of each row of logits, the first of equals.
+pub(crate) fn classes(logits: ArrayView2<'_, f32>) -> Vec<usize> {
+    let class = |row: usize| {
+        let logits = logits.row(row);
+        (1..logits.len()).fold(0, |best, c| if logits[c] > logits[best] { c } else { best })
+    };
+    (0..logits.nrows()).map(class).collect()
+}
