@@ -22,9 +22,23 @@ pub(crate) fn expand(arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> 
         .map_err(|error| not_toml(&name, &text, &error))?;
     let (place, command) = command_of(&arguments);
     let flags = flags(&table, &command).with_context(|| name.clone())?;
+    // A flag that may be given several times would add the file's values to those typed.
+    let typed: Vec<OsString> = arguments.iter().map(flag_name).collect();
+    let flags: Vec<OsString> = flags
+        .into_iter()
+        .filter(|flag| !typed.contains(&flag_name(flag)))
+        .collect();
     // Behind the words that name the command, before what was typed.
     let (words, typed) = arguments.split_at(place);
     Ok([words, &flags, typed].concat())
+}
+
+/// The part before the equals sign.
+fn flag_name(word: &OsString) -> OsString {
+    match word.to_string_lossy().split_once('=') {
+        Some((name, _)) => name.into(),
+        None => word.clone(),
+    }
 }
 
 fn not_toml(name: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
@@ -110,12 +124,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_flags_stand_before_typed_ones() {
+    fn file_flags_stand_before_typed_ones_and_give_way() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c.toml");
         fs::write(
             &path,
-            "epochs = 3\nquiet = true\nlearning_rate = 0.5\njson = false\n",
+            "epochs = 3\nquiet = true\nlearning_rate = 0.5\njson = false\nweights = 'a'\n",
         )
         .unwrap();
         let words = [
@@ -132,7 +146,7 @@ mod tests {
         let file: std::collections::BTreeSet<_> = all[2..5].iter().copied().collect();
         assert_eq!(
             file,
-            ["--epochs=3", "--quiet", "--learning-rate=0.5"].into()
+            ["--weights=a", "--quiet", "--learning-rate=0.5"].into()
         );
         assert_eq!(all[7..], ["--epochs", "2"]);
     }

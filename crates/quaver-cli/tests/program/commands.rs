@@ -192,6 +192,8 @@ fn a_config_file_stands_behind_what_is_typed() {
     );
     let bench = folder.json("bench --config c.toml --batch-size 16");
     assert_eq!(bench["rows"].as_array().unwrap().len(), 8);
+    let bench = folder.json("bench --config c.toml --batch-size 16 --topology rand-bnn");
+    assert_eq!(bench["rows"].as_array().unwrap().len(), 4);
 }
 
 #[test]
