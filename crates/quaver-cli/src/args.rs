@@ -159,16 +159,16 @@ pub(crate) struct Reproduce {
     /// Monte-Carlo passes [50, quick 20]
     #[arg(long)]
     pub(crate) passes: Option<u32>,
-    /// Epochs of training [15, quick 4]
+    /// Epochs of training [15, quick 3]
     #[arg(long)]
     pub(crate) epochs: Option<u32>,
-    /// Training images [60000, quick 20000]
+    /// Training images [60000, quick 40000]
     #[arg(long, value_parser = count)]
     pub(crate) train_images: Option<usize>,
     /// Test images for clean accuracy [10000, quick 1000]
     #[arg(long, value_parser = count)]
     pub(crate) test_images: Option<usize>,
-    /// Images a training step [64]
+    /// Images a training step [64, quick 32]
     #[arg(long, value_parser = count)]
     pub(crate) batch_size: Option<usize>,
     /// Learning rate of Adam [0.001]
