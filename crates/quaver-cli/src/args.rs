@@ -20,27 +20,41 @@ pub(crate) struct Args {
     pub(crate) common: Common,
 }
 
+const EVERYWHERE: &str = "Flags of every command";
+
 /// Flags of every command.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Common {
     /// Seed of every random draw
-    #[arg(long, global = true, default_value_t = 0)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, default_value_t = 0, value_parser = seed)]
     pub(crate) seed: u64,
     /// Threads; 0: one a core. Changes no result
-    #[arg(long, global = true, default_value_t = 0, value_parser = threads)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, default_value_t = 0, value_parser = threads)]
     pub(crate) threads: usize,
     /// Instruction set; the machine's best unless given. Changes no result
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000)]
     pub(crate) simd: Option<SimdName>,
     /// Print one JSON document on standard output and nothing else there
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000)]
     pub(crate) json: bool,
     /// No progress on standard error
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000)]
     pub(crate) quiet: bool,
-    /// TOML file whose keys are the flags; flags typed as well come first
-    #[arg(long, global = true, value_name = "FILE")]
+    /// TOML file whose keys are the flags; what is typed as well wins
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n >= 1 => Ok(n),
+        _ => Err("expected a whole number from 1".into()),
+    }
 }
 
 fn threads(text: &str) -> Result<usize, String> {
@@ -104,14 +118,14 @@ pub(crate) enum Command {
 /// Where images come from.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct DataArgs {
-    /// mnist, fashion-mnist or digits (drawn by the program)
-    #[arg(long)]
+    /// mnist, fashion-mnist or digits (drawn by the program); digits unless given
+    #[arg(long, value_name = "NAME")]
     pub(crate) dataset: Option<String>,
     /// Folder with the four IDX files, or with a folder named like the data set that has them
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Seed of the drawn digits
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed)]
     pub(crate) data_seed: u64,
 }
 
@@ -140,7 +154,7 @@ pub(crate) struct Reproduce {
     #[arg(long, value_delimiter = ',', value_name = "CLAIMS")]
     pub(crate) require: Vec<char>,
     /// Test images to attack [500, quick 200]
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) n: Option<usize>,
     /// Monte-Carlo passes [50, quick 20]
     #[arg(long)]
@@ -149,13 +163,13 @@ pub(crate) struct Reproduce {
     #[arg(long)]
     pub(crate) epochs: Option<u32>,
     /// Training images [60000, quick 20000]
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) train_images: Option<usize>,
     /// Test images for clean accuracy [10000, quick 1000]
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) test_images: Option<usize>,
     /// Images a training step [64]
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) batch_size: Option<usize>,
     /// Learning rate of Adam [0.001]
     #[arg(long)]
@@ -245,7 +259,7 @@ pub(crate) struct Train {
     #[arg(long, default_value_t = 1e-3)]
     pub(crate) learning_rate: f64,
     /// Training images; all unless given
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) train_images: Option<usize>,
     /// Model file to write
     #[arg(long, value_name = "MODEL")]
@@ -258,7 +272,7 @@ pub(crate) struct ImagesArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Test images; all unless given
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub(crate) n: Option<usize>,
     /// npz file with x, y and, where they are used, target, start, id
     #[arg(long, value_name = "IN.npz", conflicts_with_all = ["dataset", "n"])]
@@ -384,8 +398,8 @@ pub(crate) enum Data {
         /// Folder instead of the cache
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
-        /// Base address instead of the known mirrors; may be given several times
-        #[arg(long, value_name = "URL")]
+        /// Base addresses instead of the known mirrors, tried in this order
+        #[arg(long, value_name = "URL", value_delimiter = ',')]
         from: Vec<String>,
     },
     /// Write a contact sheet
@@ -410,7 +424,7 @@ pub(crate) enum Data {
         #[arg(long)]
         train: bool,
         /// Images; all unless given
-        #[arg(long)]
+        #[arg(long, value_parser = count)]
         n: Option<usize>,
         /// npz file to write: x, y, id
         #[arg(long, value_name = "OUT.npz")]
@@ -471,7 +485,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// The parser; a flag given twice counts as given last, so that flags win over a config file.
 pub(crate) fn command() -> clap::Command {
     fn last_wins(command: clap::Command) -> clap::Command {
-        command.args_override_self(true).mut_subcommands(last_wins)
+        command
+            .args_override_self(true)
+            // A negative number is told its range, not taken for a flag.
+            .allow_negative_numbers(true)
+            .mut_subcommands(last_wins)
     }
     last_wins(Args::command())
 }

@@ -7,12 +7,16 @@ use ndarray::Array4;
 use quaver::data::input::ImageInput;
 use quaver::data::npz::NpzReader;
 use quaver::data::source::{Source, load};
-use quaver::data::{Dataset, Split};
+use quaver::data::{Dataset, ImageError, Split};
 use quaver::network::Network;
 use quaver_nn::engine::Engine;
 use quaver_nn::format::safetensors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Last line of a result that Ctrl-C cut short.
+pub(crate) const INTERRUPTED: &str =
+    "interrupted: the figures above are those of the images that were finished";
 
 /// Flags of every command, resolved.
 pub(crate) struct Context {
@@ -60,13 +64,10 @@ impl Context {
         };
         let dataset = self.engine.install(|| load(&source, split))?;
         match n {
-            Some(0) => bail!("at least 1 image is needed, got 0"),
-            Some(n) if n > dataset.len() => {
-                bail!(
-                    "{name} has {} images in this split, got n = {n}",
-                    dataset.len()
-                )
-            }
+            Some(n) if n > dataset.len() => bail!(
+                "{n} images asked for; this part of {name} has {}",
+                dataset.len()
+            ),
             _ => Ok(dataset),
         }
     }
@@ -86,9 +87,15 @@ impl Context {
         let dataset = self.dataset(&args.data, Split::Test, args.n)?;
         let shape = quaver::classifier::Classifier::input_shape(network);
         if dataset.image_shape() != shape {
+            let (expected, got) = (shape, dataset.image_shape().to_vec());
+            return Err(ImageError::Shape { expected, got })
+                .with_context(|| dataset.name().to_owned());
+        }
+        let n_classes = quaver::classifier::Classifier::n_classes(network);
+        if dataset.n_classes() != n_classes {
             bail!(
-                "expected images of {shape:?} for this model, got {:?} from {}",
-                dataset.image_shape(),
+                "expected images of {n_classes} classes for this model, got {} of {}",
+                dataset.n_classes(),
                 dataset.name()
             );
         }
@@ -129,15 +136,14 @@ pub(crate) fn file_images(
     })
 }
 
-/// Folders a data set may lie in, best first.
+/// Folders a data set may lie in, best first. What is typed is meant: nothing takes the place
+/// of a folder that was named.
 fn look_in(args: &DataArgs) -> Vec<PathBuf> {
+    if let Some(folder) = &args.data_dir {
+        return vec![folder.clone()];
+    }
     let named = std::env::var_os("QUAVER_DATA_DIR").map(PathBuf::from);
-    args.data_dir
-        .iter()
-        .cloned()
-        .chain(named)
-        .chain(cache())
-        .collect()
+    named.into_iter().chain(cache()).collect()
 }
 
 /// The user's cache of data sets.
@@ -145,25 +151,34 @@ pub(crate) fn cache() -> Option<PathBuf> {
     dirs::cache_dir().map(|cache| cache.join("quaver"))
 }
 
-/// Refuses an output whose folder is missing, before hours of work.
+/// Refuses an output that cannot be written, before hours of work.
 pub(crate) fn check_output(path: &Path) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if path.is_dir() {
-        bail!(
-            "{} is a folder, expected the name of a file to write",
-            path.display()
-        );
+    let name = path.display();
+    if path.is_dir() || path.file_name().is_none() {
+        bail!("{name} is a folder, expected the name of a file to write");
+    }
+    // Renaming a finished file over a device would take the device away.
+    if path.exists() && !path.is_file() {
+        bail!("{name} is a device or a pipe, expected the name of a file to write");
     }
     let probe = quaver::atomic_file::partial_path(path);
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))
-        .with_context(|| format!("cannot write to {}", folder.display()))
+        .with_context(|| format!("cannot write {name}"))
 }
 
 impl Images {
+    /// The true labels, for a command that cannot do without.
+    pub(crate) fn require_labels(&self, what: &str) -> anyhow::Result<&[usize]> {
+        let missing = || {
+            format!(
+                "{}: {what} needs the true labels, an array `y`",
+                self.source
+            )
+        };
+        self.labels.as_deref().with_context(missing)
+    }
+
     /// Keeps the first `n`: those that an interrupted call has finished.
     pub(crate) fn keep_first(&mut self, n: usize) {
         if n == self.ids.len() {

@@ -6,7 +6,6 @@ use quaver::atomic_file;
 use quaver::data::mirrors::{self, Mirrored, RemoteFile};
 use quaver::observe::Observer;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -60,7 +59,25 @@ fn fetch_files(
     observer: &dyn Observer,
 ) -> anyhow::Result<PathBuf> {
     let folder = into.join(mirrored.dataset);
+    let is_new = !into.exists();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let fetched = fetch_into(&folder, mirrored, from, observer);
+    if fetched.is_err() {
+        // Only what is empty can be removed, and only what was made here is.
+        let _ = fs::remove_dir(&folder);
+        if is_new {
+            let _ = fs::remove_dir(into);
+        }
+    }
+    fetched.map(|()| folder)
+}
+
+fn fetch_into(
+    folder: &Path,
+    mirrored: &Mirrored,
+    from: &[String],
+    observer: &dyn Observer,
+) -> anyhow::Result<()> {
     let agent: Agent = Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(15)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -73,7 +90,7 @@ fn fetch_files(
             download(&agent, file, from, &path, observer)?;
         }
     }
-    Ok(folder)
+    Ok(())
 }
 
 fn is_complete(path: &Path, file: &RemoteFile) -> anyhow::Result<bool> {
@@ -94,16 +111,16 @@ fn download(
     path: &Path,
     observer: &dyn Observer,
 ) -> anyhow::Result<()> {
-    let mut reasons = String::new();
+    let mut reasons = Vec::new();
     for base in from {
         let url = format!("{}/{}", base.trim_end_matches('/'), file.name);
         match download_from(agent, &url, file, path, observer) {
             Ok(()) => return Ok(()),
             Err(error) if error.is::<Stopped>() => return Err(error),
-            Err(error) => write!(reasons, "\n  {url}: {error:#}")?,
+            Err(error) => reasons.push(format!("{url}: {error:#}")),
         }
     }
-    bail!("no mirror delivered {}:{reasons}", file.name)
+    bail!("no mirror delivered {}: {}", file.name, reasons.join("; "))
 }
 
 fn download_from(
@@ -237,11 +254,11 @@ mod tests {
         fetch_files(&HELLOS, from, into, &Silent)
     }
 
-    /// Fetches from one mirror that is no good; the folder must stay empty.
+    /// Fetches from one mirror that is no good; nothing of it may stay.
     fn refusal(base: String) -> String {
         let into = tempfile::tempdir().unwrap();
         let error = fetch_hellos(into.path(), &[base]).unwrap_err();
-        assert_eq!(fs::read_dir(into.path().join("hellos")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
         error.to_string()
     }
 
@@ -276,7 +293,7 @@ mod tests {
     fn a_wrong_checksum_is_refused() {
         let text = refusal(serve(response("200 OK", 5, "hullo")));
         assert!(
-            text.starts_with("no mirror delivered hello.gz:\n  http://127.0.0.1:"),
+            text.starts_with("no mirror delivered hello.gz: http://127.0.0.1:"),
             "{text}"
         );
         assert!(
@@ -309,7 +326,7 @@ mod tests {
         let stop = AfterOne(AtomicUsize::new(0));
         let error = fetch_files(&HELLOS, &[good()], into.path(), &stop).unwrap_err();
         assert!(error.is::<Stopped>());
-        assert_eq!(fs::read_dir(into.path().join("hellos")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod progress;
 mod speed;
 
 use clap::FromArgMatches;
+use clap::error::ErrorKind;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -36,16 +37,12 @@ impl From<Ending> for ExitCode {
 
 const BAD_INPUT: u8 = 2;
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place where an error is printed"
-)]
 fn main() -> ExitCode {
     match run() {
         Ok(ending) => ending.into(),
         Err(error) if error.is::<fetch::Stopped>() => Ending::Interrupted.into(),
         Err(error) => {
-            eprintln!("error: {}", output::one_line(&error));
+            output::tell(&format!("error: {}", output::one_line(&error)));
             ExitCode::from(BAD_INPUT)
         }
     }
@@ -53,7 +50,22 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<Ending> {
     let arguments = config_file::expand(std::env::args_os().collect())?;
-    let matches = args::command().get_matches_from(arguments);
-    let args = args::Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    commands::run(args)
+    let parsed = args::command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| args::Args::from_arg_matches(&matches));
+    match parsed {
+        Ok(args) => commands::run(args),
+        // Help and version are no mistakes, and help for a bare command is the best answer.
+        Err(error) if !is_mistake(error.kind()) => error.exit(),
+        Err(error) => anyhow::bail!(output::usage_line(&error)),
+    }
+}
+
+fn is_mistake(kind: ErrorKind) -> bool {
+    !matches!(
+        kind,
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
 }

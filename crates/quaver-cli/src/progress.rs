@@ -120,7 +120,7 @@ impl Stage {
     fn draw(&self) -> ProgressBar {
         let target = ProgressDrawTarget::stderr_with_hz(8);
         let bar = ProgressBar::with_draw_target(Some(self.total), target);
-        let template = "{prefix} [{bar:24}] {percent:>3} % {eta} left  {wide_msg}";
+        let template = "{prefix} [{bar:16}] {percent:>3} % {eta} left  {wide_msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }

@@ -36,6 +36,9 @@ pub enum GraphError {
         /// Why.
         source: OpError,
     },
+    /// The network as a whole was described wrongly.
+    #[error(transparent)]
+    Network(OpError),
     /// A node reads something that does not come before it.
     #[error("node {node:?} reads {got:?}, which is no earlier node")]
     UnknownInput {
@@ -75,14 +78,15 @@ struct GraphConfig {
     nodes: Vec<NodeConfig>,
 }
 
-/// Largest number of elements of one value of one example.
-const MAX_SIZE: usize = 1 << 26;
+/// Largest number of elements of one value of one example: a model file cannot ask for
+/// gigabytes of buffers, and VGG on images of 224 × 224 still fits.
+const MAX_SIZE: usize = 1 << 22;
 
 impl Graph {
     /// A graph of no nodes over inputs of `input`.
     ///
     /// # Errors
-    /// When the shape is empty, has a zero, or is larger than 2²⁶ elements.
+    /// When the shape is empty, has a zero, or is larger than 2²² elements.
     pub fn new(input: Shape) -> Result<Self, GraphError> {
         check_shape(&input)?;
         Ok(Self {
@@ -254,7 +258,7 @@ fn check_shape(shape: &[usize]) -> Result<(), GraphError> {
     if !shape.is_empty() && size.is_some_and(|n| (1..=MAX_SIZE).contains(&n)) {
         return Ok(());
     }
-    let (what, allowed) = ("size of a value", "1 to 2^26 elements");
+    let (what, allowed) = ("size of a value", "1 to 2^22 elements");
     Err(GraphError::Size {
         what,
         got: format!("shape {shape:?}"),

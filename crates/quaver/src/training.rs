@@ -8,6 +8,7 @@ use quaver_nn::format::safetensors::{FormatError, load, save};
 use quaver_nn::graph::GraphError;
 use quaver_nn::model::{Info, Model, TrainingRecord};
 use quaver_nn::train::{Config, CrossEntropy, Epoch, FitError, Set, Trainer, Watch, fit};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,12 +36,15 @@ pub enum TrainingError {
     #[error(transparent)]
     Format(#[from] FormatError),
     /// The checkpoint is of another run.
-    #[error("{path} is a checkpoint of another run: {what} is {got}, expected {allowed}")]
+    #[error(
+        "{path} is a checkpoint of another run: {what} is {got}, expected {allowed}; \
+         remove it or name another model"
+    )]
     OtherRun {
         /// The checkpoint.
         path: String,
         /// What differs.
-        what: &'static str,
+        what: String,
         /// Its value.
         got: String,
         /// The value asked for.
@@ -90,7 +94,7 @@ pub fn train(
         None => (fresh, (0, None)),
         Some(path) => {
             let (model, state) = load(path)?;
-            check_same_run(path, &model, &fresh)?;
+            check_same_run(path, &model, &fresh, recipe.config.epochs)?;
             let done = model.info.training.as_ref().map_or(0, |t| t.epochs);
             (model, (done, state))
         }
@@ -160,21 +164,29 @@ fn fresh_model(recipe: &Recipe<'_>, data: &Dataset) -> Result<Model, GraphError>
 }
 
 /// Everything about the runs but their progress must be the same.
-fn check_same_run(path: &Path, found: &Model, fresh: &Model) -> Result<(), TrainingError> {
+fn check_same_run(
+    path: &Path,
+    found: &Model,
+    fresh: &Model,
+    epochs: u32,
+) -> Result<(), TrainingError> {
     let facts = |model: &Model| {
-        let mut info = model.info.clone();
-        if let Some(training) = &mut info.training {
-            (training.epochs, training.loss, training.accuracy) = (0, 0.0, 0.0);
+        let mut facts = serde_json::json!({ "graph": model.graph.to_json(), "info": model.info });
+        for progress in ["epochs", "loss", "accuracy"] {
+            facts["info"]["training"][progress] = Value::Null;
         }
-        info
+        facts
     };
-    let graphs = (found.graph.to_json(), fresh.graph.to_json());
-    let (what, got, allowed) = if facts(found) != facts(fresh) {
-        let text = |model: &Model| serde_json::json!(facts(model)).to_string();
-        ("its description", text(found), text(fresh))
-    } else if graphs.0 != graphs.1 {
-        ("its graph", graphs.0.to_string(), graphs.1.to_string())
-    } else {
+    let done = found.info.training.as_ref().map_or(0, |t| t.epochs);
+    let differs = match difference(&facts(found), &facts(fresh)) {
+        None if done > epochs => Some((
+            "number of epochs".to_owned(),
+            done.to_string(),
+            format!("up to {epochs}"),
+        )),
+        difference => difference,
+    };
+    let Some((what, got, allowed)) = differs else {
         return Ok(());
     };
     let path = path.display().to_string();
@@ -184,6 +196,25 @@ fn check_same_run(path: &Path, found: &Model, fresh: &Model) -> Result<(), Train
         got,
         allowed,
     })
+}
+
+/// The first thing that is not the same in both: its name and both values.
+fn difference(a: &Value, b: &Value) -> Option<(String, String, String)> {
+    let within = |name: &str, a: &Value, b: &Value| {
+        let (inner, a, b) = difference(a, b)?;
+        Some((format!("{name}.{inner}").trim_end_matches('.').into(), a, b))
+    };
+    match (a, b) {
+        (Value::Object(x), Value::Object(y)) if x.keys().eq(y.keys()) => x
+            .iter()
+            .find_map(|(key, value)| within(key, value, &y[key])),
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
+            let mut pairs = x.iter().zip(y).enumerate();
+            pairs.find_map(|(i, (x, y))| within(&i.to_string(), x, y))
+        }
+        _ if a == b => None,
+        _ => Some((String::new(), a.to_string(), b.to_string())),
+    }
 }
 
 struct Progress<'a> {
@@ -284,6 +315,16 @@ mod tests {
         train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap();
         recipe.config.seed = 8;
         let error = train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap_err();
-        assert!(error.to_string().contains("another run"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("c is a checkpoint of another run: info.training.seed is 7, expected 8;"),
+            "{error}"
+        );
+        recipe.config.seed = 7;
+        recipe.config.epochs = 0;
+        let error = train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap_err();
+        let wanted = "number of epochs is 1, expected up to 0";
+        assert!(error.to_string().contains(wanted), "{error}");
     }
 }

@@ -2,13 +2,12 @@
 
 use crate::Ending;
 use crate::args::Attack;
-use crate::context::{Context, check_output};
+use crate::context::{Context, INTERRUPTED, check_output};
 use crate::output::{print, rate};
-use anyhow::Context as _;
 use ndarray::ArrayView4;
-use quaver::attack;
 use quaver::attack::record::{AdversarialBatch, AttackRecord};
 use quaver::attack::run::{Inputs, Options};
+use quaver::attack::{self, LabelSource};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::{Arrays, write};
 use quaver::decision::Decision;
@@ -20,7 +19,7 @@ use std::fmt::Write as _;
 #[derive(Serialize)]
 struct Attacked<'a> {
     schema: u32,
-    out: &'a std::path::Path,
+    out: String,
     images: &'a str,
     n: usize,
     record: &'a AttackRecord,
@@ -56,10 +55,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     check_output(&args.out)?;
     let network = context.network(&args.model)?;
     let images = context.images(&args.images, &network)?;
-    let labels = images
-        .labels
-        .as_ref()
-        .context("an attack needs the true labels `y`")?;
+    let labels = images.require_labels("an attack")?;
     let entry = attack.entry();
     // A file may hold what this attack has no use for.
     let targets = images.targets.as_deref();
@@ -83,7 +79,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     let counts = batch.record.counts;
     let attacked = Attacked {
         schema: 1,
-        out: &args.out,
+        out: args.out.display().to_string(),
         images: &images.source,
         n: batch.n(),
         record: &batch.record,
@@ -103,9 +99,13 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
 
 fn text(a: &Attacked<'_>) -> String {
     let r = a.record;
+    let labels = match r.labels {
+        LabelSource::True => "true",
+        LabelSource::Predicted => "predicted",
+    };
     let mut out = format!(
-        "{} on {} images of {}, noise {}, {:?} labels, seed {}\n",
-        r.attack, a.n, a.images, r.noise, r.labels, r.seed
+        "{} on {} images of {}, noise {}, {} labels, seed {}\n",
+        r.attack, a.n, a.images, r.noise, labels, r.seed
     );
     let rows = [
         ("clean accuracy", a.clean_accuracy),
@@ -128,10 +128,7 @@ fn text(a: &Attacked<'_>) -> String {
         c.n_non_finite
     );
     if !r.complete {
-        let _ = writeln!(
-            out,
-            "interrupted: the images above are those that were finished"
-        );
+        let _ = writeln!(out, "{INTERRUPTED}");
     }
     out
 }
@@ -156,7 +153,7 @@ fn arrays(batch: &AdversarialBatch) -> anyhow::Result<Arrays> {
         let of = |d: &Distances| d.get(norm);
         batch.distances.iter().map(of).collect::<Vec<_>>().into()
     };
-    let record = serde_json::to_value(&batch.record)?.to_string();
+    let record = serde_json::to_string(&batch.record)?;
     let mut arrays = Arrays::from([
         ("x_adv".into(), batch.x_adv.clone().into()),
         ("y".into(), classes(&batch.labels)),

@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: &Data) -> anyhow::Result<Ending> {
             let folder = folder.context("there is no cache folder here; name one with --into")?;
             let from = Some(&from[..]).filter(|from| !from.is_empty());
             let found = fetch(dataset, &folder, from, &context.progress)?;
-            let document = serde_json::json!({ "schema": 1, "dataset": dataset, "folder": found });
+            let document = serde_json::json!({ "schema": 1, "dataset": dataset, "folder": found.display().to_string() });
             let text = format!("{dataset} is in {}", found.display());
             print(context.common.json, &document, &text)?;
         }
@@ -73,7 +73,7 @@ fn report(context: &Context, dataset: &Dataset, n: usize, out: &Path) -> anyhow:
         "schema": 1,
         "dataset": dataset.name(),
         "n": n,
-        "out": out,
+        "out": out.display().to_string(),
     });
     let text = format!("{}: {n} images of {}", out.display(), dataset.name());
     print(context.common.json, &document, &text)

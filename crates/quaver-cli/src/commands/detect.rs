@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args::{Detect, DetectFit, DetectScore};
 use crate::context::{Context, Images, check_output, file_images};
-use crate::output::{estimate, print, rate};
+use crate::output::{estimate, number, print, rate};
 use anyhow::{Context as _, bail};
 use quaver::atomic_file;
 use quaver::classifier::{Batch, Draw, Purpose};
@@ -74,6 +74,13 @@ fn fit(context: &Context, args: &DetectFit) -> anyhow::Result<Ending> {
         return Ok(Ending::Interrupted);
     };
     let by_id: BTreeMap<u64, f64> = clean.ids.iter().copied().zip(clean_scores).collect();
+    if by_id.len() < clean.ids.len() {
+        bail!(
+            "{}: {} images share their id with another; each clean image needs its own",
+            clean.source,
+            clean.ids.len() - by_id.len()
+        );
+    }
     let case = |i: usize| {
         let source = adversarial.ids[i];
         by_id.get(&source).map(|&clean| Case {
@@ -98,7 +105,7 @@ fn fit(context: &Context, args: &DetectFit) -> anyhow::Result<Ending> {
         .with_context(|| format!("cannot write {}", args.out.display()))?;
     let document = serde_json::json!({
         "schema": 1,
-        "out": args.out,
+        "out": args.out.display().to_string(),
         "seed": context.common.seed,
         "detector": saved,
         "detection": detection,
@@ -152,11 +159,11 @@ fn performance(out: &mut String, name: &str, seen: Option<&Performance>) {
     for point in &seen.at_fpr {
         let _ = writeln!(
             out,
-            "    at {} % false alarms: detected {}, false alarms {}, threshold {:.3e}",
+            "    at {} % false alarms: detected {}, false alarms {}, threshold {}",
             100.0 * point.max_fpr,
             rate(point.tpr.as_ref()),
             rate(point.fpr.as_ref()),
-            point.score
+            number(point.score)
         );
     }
 }
@@ -174,10 +181,12 @@ fn score(context: &Context, args: &DetectScore) -> anyhow::Result<Ending> {
         check_output(out)?;
     }
     let path = args.detector.display().to_string();
-    let json = std::fs::read_to_string(&args.detector).with_context(|| path.clone())?;
-    let saved = Saved::from_json(&json).with_context(|| path.clone())?;
-    let fitted = saved.load().with_context(|| path.clone())?;
-    let measure = measure(&saved.measure).with_context(|| path)?;
+    let bytes = std::fs::read(&args.detector).with_context(|| path.clone())?;
+    let foreign = || format!("{path} is no file that `quaver detect fit` wrote");
+    let json = String::from_utf8(bytes).with_context(foreign)?;
+    let saved = Saved::from_json(&json).with_context(foreign)?;
+    let fitted = saved.load().with_context(foreign)?;
+    let measure = measure(&saved.measure).with_context(foreign)?;
     let network = context.network(&args.model)?;
     let images = file_images(&args.input, None, &network)?;
     let Some(scores) = uncertainty(context, &network, &images, (measure, saved.n_passes, 0))?
@@ -228,10 +237,10 @@ fn score(context: &Context, args: &DetectScore) -> anyhow::Result<Ending> {
         rate(share.as_ref()),
         rows.iter()
             .map(|row| format!(
-                "{:>8}  {} {:.4e}  {}\n",
+                "{:>8}  {} {}  {}\n",
                 row.id,
                 saved.measure,
-                row.score,
+                number(row.score),
                 if row.adversarial {
                     "adversarial"
                 } else {

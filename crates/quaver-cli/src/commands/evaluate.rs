@@ -2,9 +2,8 @@
 
 use crate::Ending;
 use crate::args::Evaluate;
-use crate::context::{Context, Images, check_output};
-use crate::output::{estimate, print, rate};
-use anyhow::Context as _;
+use crate::context::{Context, INTERRUPTED, Images, check_output};
+use crate::output::{estimate, number, print, rate};
 use ndarray::{Array1, Array2};
 use quaver::attack::objective::{Aim, Objective};
 use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
@@ -50,6 +49,9 @@ pub(crate) fn run(context: &Context, args: &Evaluate) -> anyhow::Result<Ending> 
     }
     let network = context.network(&args.model)?;
     let mut images = context.images(&args.images, &network)?;
+    if args.gradient {
+        images.require_labels("--gradient")?;
+    }
     let batch = Batch {
         x: images.x.view(),
         ids: &images.ids,
@@ -69,7 +71,7 @@ pub(crate) fn run(context: &Context, args: &Evaluate) -> anyhow::Result<Ending> 
     let complete = done == images.ids.len();
     images.keep_first(done);
     let evaluation = evaluate(context, args, &network, &images, &outputs, complete);
-    if let Some(out) = &args.out {
+    if let Some(out) = args.out.as_ref().filter(|_| done > 0) {
         let arrays = arrays(args.gradient, &network, &images, &outputs)?;
         write(out, &arrays)?;
     }
@@ -140,19 +142,15 @@ fn text(e: &Evaluation<'_>) -> String {
     );
     for (id, spread) in &e.uncertainty {
         let _ = match spread {
-            Some(s) => writeln!(
-                out,
-                "  {id:20} {:>10.3e} {:>10.3e}",
-                s.mean, s.standard_deviation
-            ),
+            Some(s) => {
+                let [mean, deviation] = [s.mean, s.standard_deviation].map(number);
+                writeln!(out, "  {id:20} {mean:>10} {deviation:>10}")
+            }
             None => writeln!(out, "  {id:20} {:>10} {:>10}", "n/a", "n/a"),
         };
     }
     if !e.complete {
-        let _ = writeln!(
-            out,
-            "interrupted: the images above are those that were finished"
-        );
+        let _ = writeln!(out, "{INTERRUPTED}");
     }
     out
 }
@@ -216,10 +214,7 @@ fn arrays(
 }
 
 fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<NpyArray> {
-    let labels = images
-        .labels
-        .as_ref()
-        .context("--gradient needs the true labels `y`")?;
+    let labels = images.require_labels("--gradient")?;
     let batch = Batch {
         x: images.x.view(),
         ids: &images.ids,

@@ -64,7 +64,8 @@ pub(crate) fn run(json: bool) -> anyhow::Result<Ending> {
     for (kind, entries) in &kinds {
         let _ = writeln!(text, "{kind}");
         for (name, title) in entries {
-            let _ = writeln!(text, "  {name:22} {title}");
+            let line = format!("  {name:22} {title}");
+            let _ = writeln!(text, "{}", line.trim_end());
         }
     }
     let names = |entries: &[(String, String)]| {

@@ -14,6 +14,7 @@ mod train;
 use crate::Ending;
 use crate::args::{Args, Command};
 use crate::context::Context;
+use crate::output::print_text;
 
 /// Runs the command that was typed.
 pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
@@ -30,12 +31,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
         Command::Bench(args) => bench::run(&with()?, &args),
         Command::List => list::run(args.common.json),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut crate::args::command(),
-                "quaver",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            let mut command = crate::args::command();
+            clap_complete::generate(shell, &mut command, "quaver", &mut script);
+            print_text(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Ending::Done)
         }
     }

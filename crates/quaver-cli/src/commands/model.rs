@@ -5,7 +5,7 @@ use crate::args::{Model as Args, NetworkArgs};
 use crate::commands::train::network_spec;
 use crate::context::{Context, check_output};
 use crate::output::print;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use quaver_nn::format::safetensors::{export, load, load_tensors, save, take_params};
 use quaver_nn::model::{Info, Model};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
                 .into_iter()
                 .map(|(name, ..)| name)
                 .collect();
-            let document = serde_json::json!({ "schema": 1, "out": out, "tensors": names });
+            let document = serde_json::json!({ "schema": 1, "out": out.display().to_string(), "tensors": names });
             let text = format!("{}: {} tensors", out.display(), names.len());
             print(context.common.json, &document, &text)?;
         }
@@ -51,7 +51,8 @@ fn import(
     check_output(out)?;
     let graph = spec.graph()?;
     let mut tensors = load_tensors(weights)?;
-    let params = take_params(weights, &graph, "", &mut tensors)?;
+    let params = take_params(weights, &graph, "", &mut tensors)
+        .with_context(|| format!("no weights of {} {}", network.arch, network.topology))?;
     if let Some(name) = tensors.keys().next() {
         bail!(
             "{}: tensor {name:?} has no place in {} {}",
@@ -104,7 +105,7 @@ fn show(context: &Context, path: &Path, model: &Model) -> anyhow::Result<()> {
     let layers: Vec<Layer> = (0..params.len()).map(layer).collect();
     let document = serde_json::json!({
         "schema": 1,
-        "model": path,
+        "model": path.display().to_string(),
         "info": model.info,
         "input": model.graph.input_shape(),
         "parameters": model.n_params(),
@@ -123,7 +124,7 @@ fn show(context: &Context, path: &Path, model: &Model) -> anyhow::Result<()> {
     if let Some(t) = &model.info.training {
         let _ = writeln!(
             text,
-            "trained on {} images of {}: {} epochs, batch {}, learning rate {}, seed {}",
+            "trained on {} images of {}: epochs {}, batch {}, learning rate {}, seed {}",
             t.n, t.dataset, t.epochs, t.batch_size, t.learning_rate, t.seed
         );
     }

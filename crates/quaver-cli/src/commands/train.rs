@@ -3,7 +3,7 @@
 use crate::Ending;
 use crate::args::{NetworkArgs, Placement, Train};
 use crate::context::{Context, check_output};
-use crate::output::print;
+use crate::output::{print, tell};
 use anyhow::{Context as _, bail};
 use quaver::data::Split;
 use quaver::spec::{Spec as Text, Value, find_name};
@@ -13,6 +13,7 @@ use quaver_nn::format::safetensors;
 use quaver_nn::optim::Adam;
 use quaver_nn::quantizer::Quantization;
 use quaver_nn::train::Config;
+use std::path::Path;
 
 /// The network that the flags describe, for images of `input`.
 pub(crate) fn network_spec(
@@ -66,6 +67,17 @@ fn quantization(text: &str) -> anyhow::Result<Quantization> {
     Ok(Quantization::from_config(&spec.name, config)?)
 }
 
+fn interrupted(checkpoint: &Path) -> String {
+    if checkpoint.exists() {
+        let name = checkpoint.display();
+        format!(
+            "interrupted: the finished epochs are in {name}; the same command goes on from there"
+        )
+    } else {
+        "interrupted before the end of the first epoch: nothing is kept".into()
+    }
+}
+
 pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
     if !(args.learning_rate > 0.0 && args.learning_rate.is_finite()) {
         bail!(
@@ -100,6 +112,7 @@ pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
         &context.progress,
     );
     let Some(model) = trained? else {
+        tell(&interrupted(&checkpoint));
         return Ok(Ending::Interrupted);
     };
     safetensors::save(&args.out, &model, None)?;
@@ -109,14 +122,14 @@ pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
     }
     let document = serde_json::json!({
         "schema": 1,
-        "model": args.out,
+        "model": args.out.display().to_string(),
         "seed": context.common.seed,
         "info": model.info,
         "parameters": model.n_params(),
     });
     let training = model.info.training.as_ref().context("no training record")?;
     let text = format!(
-        "{}: {} {}, {} parameters, {} epochs of {} images, seed {}\n\
+        "{}: {} {}, {} parameters, epochs {} of {} images, seed {}\n\
          last epoch, noise on: loss {:.4} nats, accuracy {:.2} %",
         args.out.display(),
         model.info.arch,

@@ -84,10 +84,7 @@ impl Spec {
     /// # Errors
     /// When the architecture is unknown, a setting is out of range, or the images are too small.
     pub fn graph(&self) -> Result<Graph, GraphError> {
-        let wrong = |source| GraphError::Op {
-            node: "network".into(),
-            source,
-        };
+        let wrong = GraphError::Network;
         let known = ARCHITECTURES.iter().find(|arch| arch.name == self.arch);
         let arch = known.ok_or_else(|| {
             wrong(OpError::Unknown {

@@ -276,6 +276,11 @@ pub fn load(path: &Path) -> Result<(Model, Option<State>), FormatError> {
         path: name.clone(),
         source,
     })?;
+    let (named, outputs) = (metadata.info.classes.len(), graph.output_shape());
+    if named > 0 && outputs[..] != [named] {
+        let reason = format!("{named} class names for outputs of shape {outputs:?}");
+        return Err(FormatError::Metadata { path: name, reason });
+    }
     let mut tensors = tensors(path, &file)?;
     let params = take_params(path, &graph, "", &mut tensors)?;
     let state = match metadata.step {

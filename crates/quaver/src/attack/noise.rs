@@ -81,7 +81,7 @@ fn unknown(text: &str) -> SpecError {
     SpecError::UnknownName {
         kind: "noise mode",
         got: text.to_owned(),
-        allowed: "off, fixed, per-step, per-backward, eot(K)".to_owned(),
+        allowed: "off, fixed, per-step, per-backward, eot:K".to_owned(),
         nearest: None,
     }
 }
@@ -136,7 +136,7 @@ mod tests {
         let error = "on".parse::<NoiseMode>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "unknown noise mode \"on\"; there are off, fixed, per-step, per-backward, eot(K)"
+            "unknown noise mode \"on\"; there are off, fixed, per-step, per-backward, eot:K"
         );
     }
 }

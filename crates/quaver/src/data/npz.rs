@@ -7,7 +7,7 @@ use super::npy::NpyArray;
 use crate::atomic_file;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, Write};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -34,6 +34,9 @@ impl NpzReader {
     /// # Errors
     /// [`DataError::Io`], [`DataError::Archive`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        if path.is_dir() {
+            return Err(DataError::io(path)(ErrorKind::IsADirectory.into()));
+        }
         let file = File::open(path).map_err(DataError::io(path))?;
         Self::new(BufReader::new(file), path)
     }

@@ -20,7 +20,8 @@ pub const SIDE: usize = 28;
 /// The most images of one split: 4 GB of pixels.
 pub const MAX_IMAGES: usize = 5_000_000;
 
-/// Draws the first `n` digits of a split: a data set named `digits` of shape (n, 1, 28, 28).
+/// Draws the first `n` digits of a split: a data set of shape (n, 1, 28, 28) named `digits`,
+/// with its seed where that is not 0, since other digits are another data set.
 /// Fewer digits are the first rows of more; the two splits never share a random stream.
 /// Runs in the caller's rayon pool and gives the same bytes in any.
 ///
@@ -41,8 +42,12 @@ pub fn draw(seed: u64, split: Split, n: usize) -> Result<Dataset, DataError> {
             .enumerate()
             .for_each(|(row, (image, label))| *label = draw_one(seed, split, row as u64, image));
     }
+    let name = match seed {
+        0 => "digits".to_owned(),
+        _ => format!("digits(seed={seed})"),
+    };
     Dataset::new(
-        "digits",
+        &name,
         split,
         Pixels::Bytes(pixels),
         labels,

@@ -1,6 +1,6 @@
 //! What came of attacked images, block by block.
 
-use ndarray::Axis;
+use ndarray::{Array4, Axis};
 use serde_json::json;
 
 use super::plan::Planned;
@@ -109,6 +109,44 @@ impl Attacked {
         self.record = self.record.take().or(next.record);
     }
 
+    /// The images `rows`, those among them that `again` holds (in order) as they are there.
+    fn overlaid(&self, rows: &std::ops::Range<usize>, again: &Self) -> Self {
+        fn lay<T: Copy>(old: &[T], ids: &[u64], new: &[T], at: &[u64]) -> Vec<T> {
+            let mut next = at.iter().zip(new).peekable();
+            let images = ids.iter().zip(old);
+            let image = |(id, old): (&u64, &T)| match next.next_if(|(at, _)| *at == id) {
+                Some((_, new)) => *new,
+                None => *old,
+            };
+            images.map(image).collect()
+        }
+        let ids = &self.ids[rows.clone()];
+        let flags =
+            |of: fn(&Self) -> &Vec<bool>| lay(&of(self)[rows.clone()], ids, of(again), &again.ids);
+        let numbers =
+            |of: fn(&Self) -> &Vec<f64>| lay(&of(self)[rows.clone()], ids, of(again), &again.ids);
+        let reached = self
+            .target_reached
+            .as_ref()
+            .zip(again.target_reached.as_ref());
+        Self {
+            ids: ids.to_vec(),
+            right_before: flags(|a| &a.right_before),
+            right: flags(|a| &a.right),
+            success: flags(|a| &a.success),
+            target_reached: reached.map(|(old, new)| lay(&old[rows.clone()], ids, new, &again.ids)),
+            linf: numbers(|a| &a.linf),
+            l2: numbers(|a| &a.l2),
+            l0: numbers(|a| &a.l0),
+            zero_gradient: flags(|a| &a.zero_gradient),
+            non_finite: flags(|a| &a.non_finite),
+            in_box: flags(|a| &a.in_box),
+            finite: flags(|a| &a.finite),
+            cost: again.cost,
+            record: again.record.clone(),
+        }
+    }
+
     fn to_arrays(&self) -> Result<Arrays, SavedError> {
         let flags = |values: &[bool]| ndarray::Array1::from_vec(values.to_vec()).into();
         let mut arrays = Arrays::from([
@@ -173,7 +211,13 @@ impl Study<'_> {
             let part = self.part(rows.start);
             let what = inputs_of(planned, trained, &rows);
             let arrays = self.step(trained, &name, &what, || {
-                let batch = self.batch(&trained.model, trained.seed, planned, &rows, &part)?;
+                let batch = self.batch(
+                    &trained.model,
+                    trained.seed,
+                    planned,
+                    &rows.clone().collect::<Vec<_>>(),
+                    &part,
+                )?;
                 Ok(batch.to_arrays()?)
             })?;
             let batch = AdversarialBatch::from_arrays(&arrays)?;
@@ -196,12 +240,15 @@ impl Study<'_> {
         Ok(seen)
     }
 
-    /// An attack of the honest reading, whose adversarial images are not kept.
+    /// An attack of the honest reading, whose adversarial images are not kept. After a variant
+    /// that came `before`, only the images that it left right are attacked: of both the
+    /// stronger stands for each image.
     pub(super) fn honest(
         &self,
         trained: &Trained,
         planned: &Planned,
         n: usize,
+        before: Option<(&Planned, &Attacked)>,
     ) -> Result<Attacked, Halt> {
         let noise = planned.options.noise;
         let stage = format!("{}, true labels, noise {noise}", planned.title);
@@ -209,12 +256,26 @@ impl Study<'_> {
         let size = if noise.n_draws() > 1 { OVER_NOISE } else { OFF };
         let mut seen = Attacked::default();
         for rows in blocks(n, size) {
-            let what = inputs_of(planned, trained, &rows);
+            let mut what = inputs_of(planned, trained, &rows);
+            what["left-right-by"] = json!(before.map(|(planned, _)| &planned.spec));
             let name = format!("honest-{}-{:06}", planned.attack.entry().id, rows.start);
             let arrays = self.step(trained, &name, &what, || {
                 let part = self.part(rows.start);
-                let batch = self.batch(&trained.model, trained.seed, planned, &rows, &part)?;
-                Ok(Attacked::new(&batch).to_arrays()?)
+                let attack = |rows: &[usize]| -> Result<Attacked, Halt> {
+                    let (model, seed) = (&trained.model, trained.seed);
+                    Ok(Attacked::new(
+                        &self.batch(model, seed, planned, rows, &part)?,
+                    ))
+                };
+                let attacked = match before {
+                    None => attack(&each(&rows))?,
+                    Some((_, before)) => {
+                        let left: Vec<usize> =
+                            rows.clone().filter(|row| before.right[*row]).collect();
+                        before.overlaid(&rows, &attack(&left)?)
+                    }
+                };
+                Ok(attacked.to_arrays()?)
             })?;
             seen.extend(Attacked::from_arrays(&arrays)?);
             self.observer.progress(rows.end as u64, "");
@@ -229,20 +290,28 @@ impl Study<'_> {
         model: &dyn Classifier,
         seed: u64,
         planned: &Planned,
-        rows: &std::ops::Range<usize>,
+        rows: &[usize],
         observer: &dyn Observer,
     ) -> Result<AdversarialBatch, Halt> {
-        let x = self.test.images(rows.clone());
+        let [c, h, w] = self.test.image_shape();
+        let mut x = Array4::zeros((rows.len(), c, h, w));
+        for (row, mut image) in rows.iter().zip(x.outer_iter_mut()) {
+            if let Some(image) = image.as_slice_mut() {
+                self.test.copy_image(*row, image);
+            }
+        }
+        let ids: Vec<u64> = rows.iter().map(|row| self.test.ids()[*row]).collect();
+        let labels: Vec<usize> = rows.iter().map(|row| self.test.labels()[*row]).collect();
         let inputs = Inputs {
             x: x.view(),
-            ids: &self.test.ids()[rows.clone()],
-            labels: &self.test.labels()[rows.clone()],
+            ids: &ids,
+            labels: &labels,
             targets: None,
             start: None,
         };
         let options = Options {
             seed,
-            batch_size: rows.len(),
+            batch_size: rows.len().max(1),
             ..planned.options.clone()
         };
         let batch = run(&*planned.attack, model, &inputs, &options, observer)?;
@@ -259,6 +328,10 @@ impl Study<'_> {
             before: before as u64,
         }
     }
+}
+
+fn each(rows: &std::ops::Range<usize>) -> Vec<usize> {
+    rows.clone().collect()
 }
 
 fn inputs_of(

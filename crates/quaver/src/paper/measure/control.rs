@@ -116,7 +116,8 @@ impl Study<'_> {
             model: &trained.model,
             noise,
         };
-        let batch = self.batch(&model, trained.seed, planned, &(0..n), &Silent)?;
+        let rows: Vec<usize> = (0..n).collect();
+        let batch = self.batch(&model, trained.seed, planned, &rows, &Silent)?;
         let right = batch.verdicts.iter().zip(&batch.labels);
         let right = right.map(|(verdict, &label)| verdict.is(label));
         Ok(ndarray::Array1::from_iter(right).into())

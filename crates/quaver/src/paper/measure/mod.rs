@@ -148,12 +148,14 @@ impl<'a> Study<'a> {
         }
         seen.control = self.control(&trained)?;
         for column in &self.columns {
-            let variants: Result<Vec<Attacked>, Halt> = column
-                .variants
-                .iter()
-                .map(|planned| self.honest(&trained, planned, column.n))
-                .collect();
-            seen.honest.push(variants?);
+            let mut variants: Vec<Attacked> = Vec::new();
+            for (place, planned) in column.variants.iter().enumerate() {
+                let before = place
+                    .checked_sub(1)
+                    .map(|b| (&column.variants[b], &variants[b]));
+                variants.push(self.honest(&trained, planned, column.n, before)?);
+            }
+            seen.honest.push(variants);
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ pub(in crate::paper) struct Planned {
     pub(in crate::paper) options: Options,
     /// All parameters in force.
     pub(in crate::paper) spec: String,
+    /// As it was asked for: a dialect may give what is left out another meaning.
+    text: String,
 }
 
 /// A column of the honest reading: the strongest of its variants, image by image.
@@ -36,6 +38,7 @@ impl Planned {
             id: id.to_owned(),
             title: id.to_uppercase(),
             spec: attack.spec(options.dialect)?.to_string(),
+            text: text.to_owned(),
             attack,
             options,
         })
@@ -108,7 +111,7 @@ pub(in crate::paper) fn columns(config: &Config, test: usize) -> Result<Vec<Colu
 
 /// JSMA is judged by the stronger of its two Jacobians: specs, and what tells them apart.
 fn variants(planned: &Planned) -> Result<Vec<(String, String)>, PaperError> {
-    let spec: Spec = planned.spec.parse()?;
+    let spec: Spec = planned.text.parse()?;
     if planned.attack.entry().id != "jsma" {
         return Ok(vec![(spec.to_string(), String::new())]);
     }
@@ -116,9 +119,12 @@ fn variants(planned: &Planned) -> Result<Vec<(String, String)>, PaperError> {
         let mut spec = spec.clone();
         let value = Value::Word(jacobian.to_owned());
         spec.params.insert("jacobian".to_owned(), value);
-        (spec.to_string(), format!(" on {jacobian}"))
+        spec.to_string()
     };
-    Ok(vec![with("log-probs"), with("logits")])
+    Ok(vec![
+        (with("log-probs"), " on log-probs".to_owned()),
+        (with("logits"), " on log-probs, then on logits".to_owned()),
+    ])
 }
 
 #[cfg(test)]
