@@ -13,6 +13,9 @@ use crate::observe::Observer;
 /// often per-pass weights are drawn anew; results do not depend on it.
 const SLICE: usize = 512;
 
+/// Passes over a slice between two questions to the observer.
+const PASSES: u32 = 500;
+
 /// Stands for the class of a pass with an output that is not a number.
 pub const UNDECIDED: u16 = u16::MAX;
 
@@ -61,9 +64,6 @@ pub fn monte_carlo(
     let mut finished: Vec<Row> = Vec::with_capacity(n);
     observer.begin("passes", n as u64);
     for start in (0..n).step_by(SLICE) {
-        if !observer.go_on() {
-            break;
-        }
         let end = n.min(start + SLICE);
         let slice = Batch {
             x: batch.x.slice_axis(Axis(0), Slice::from(start..end)),
@@ -71,13 +71,28 @@ pub fn monte_carlo(
         };
         let empty = || Mutex::new(Row::new(n_classes));
         let rows: Vec<Mutex<Row>> = slice.ids.iter().map(|_| empty()).collect();
-        classifier.passes(slice, draw, n_passes, &|row, _, logits| {
-            // A row's passes arrive in order, so no other thread waits for its lock.
-            rows[row]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(logits);
-        })?;
+        for from in (0..n_passes).step_by(PASSES as usize) {
+            if !observer.go_on() {
+                observer.end();
+                return Ok(collect(finished, n_passes as usize));
+            }
+            let part = Draw {
+                pass: draw.pass + from,
+                ..draw
+            };
+            classifier.passes(
+                slice,
+                part,
+                PASSES.min(n_passes - from),
+                &|row, _, logits| {
+                    // A row's passes arrive in order, so no other thread waits for its lock.
+                    rows[row]
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(logits);
+                },
+            )?;
+        }
         let filled = |row: Mutex<Row>| row.into_inner().unwrap_or_else(PoisonError::into_inner);
         finished.extend(rows.into_iter().map(filled));
         observer.progress(end as u64, "");
