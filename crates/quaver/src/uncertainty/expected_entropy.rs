@@ -4,9 +4,12 @@ use super::Measure;
 
 /// Expected entropy: how undecided each pass is on average.
 ///
-/// # Method        `(1/T) Σ_t H(O_t)`, in nats
-/// # Source        Smith and Gal, "Understanding measures of uncertainty for adversarial
-///                 example detection", 2018
+/// # Method
+/// `(1/T) Σ_t H(O_t)`, in nats
+///
+/// # Source
+/// Smith and Gal, "Understanding measures of uncertainty for adversarial
+/// example detection", 2018
 pub(super) const MEASURE: Measure = Measure {
     id: "expected-entropy",
     title: "expected entropy",

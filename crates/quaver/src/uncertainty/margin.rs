@@ -5,9 +5,12 @@ use super::{Accumulator, Measure, at_least_zero, two_largest};
 /// Margin, turned round so that higher is more uncertain: how close the two likeliest
 /// classes of the mean over passes are.
 ///
-/// # Method        `1 - (p̄_(1) - p̄_(2))`, the two largest of `p̄ = (1/T) Σ_t O_t`
-/// # Source        Scheffer, Decomain and Wrobel, "Active hidden Markov models for
-///                 information extraction", 2001
+/// # Method
+/// `1 - (p̄_(1) - p̄_(2))`, the two largest of `p̄ = (1/T) Σ_t O_t`
+///
+/// # Source
+/// Scheffer, Decomain and Wrobel, "Active hidden Markov models for
+/// information extraction", 2001
 pub(super) const MEASURE: Measure = Measure {
     id: "margin",
     title: "1 - margin of the two likeliest classes",

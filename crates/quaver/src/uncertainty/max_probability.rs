@@ -5,9 +5,12 @@ use super::{Accumulator, Measure, at_least_zero, two_largest};
 /// Maximum probability, turned round so that higher is more uncertain: what the mean over
 /// passes leaves to all but the likeliest class.
 ///
-/// # Method        `1 - max_c p̄_c`, `p̄ = (1/T) Σ_t O_t`
-/// # Source        Hendrycks and Gimpel, "A baseline for detecting misclassified and
-///                 out-of-distribution examples in neural networks", 2017
+/// # Method
+/// `1 - max_c p̄_c`, `p̄ = (1/T) Σ_t O_t`
+///
+/// # Source
+/// Hendrycks and Gimpel, "A baseline for detecting misclassified and
+/// out-of-distribution examples in neural networks", 2017
 pub(super) const MEASURE: Measure = Measure {
     id: "max-probability",
     title: "1 - maximum probability",

@@ -5,12 +5,17 @@ use super::{Accumulator, Measure, at_least_zero, entropy};
 /// Mutual information of output and randomness (BALD): how much the passes disagree
 /// beyond the doubt inside each.
 ///
-/// # Method        `H(p̄) - (1/T) Σ_t H(O_t)`, in nats
-/// # Source        Houlsby, Huszár, Ghahramani and Lengyel, "Bayesian active learning for
-///                 classification and preference learning", 2011; Smith and Gal,
-///                 "Understanding measures of uncertainty for adversarial example detection",
-///                 2018
-/// # Limits        0 for a deterministic network
+/// # Method
+/// `H(p̄) - (1/T) Σ_t H(O_t)`, in nats
+///
+/// # Source
+/// Houlsby, Huszár, Ghahramani and Lengyel, "Bayesian active learning for
+/// classification and preference learning", 2011; Smith and Gal,
+/// "Understanding measures of uncertainty for adversarial example detection",
+/// 2018
+///
+/// # Limits
+/// 0 for a deterministic network
 pub(super) const MEASURE: Measure = Measure {
     id: "mutual-information",
     title: "mutual information",

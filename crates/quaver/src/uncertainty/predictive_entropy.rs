@@ -4,9 +4,14 @@ use super::{Measure, entropy};
 
 /// Predictive entropy: how undecided the mean over passes is.
 ///
-/// # Method        `H(p̄)`, `p̄ = (1/T) Σ_t O_t`, in nats
-/// # Source        Gal, "Uncertainty in deep learning", 2016, section 3.3
-/// # Limits        does not tell scatter between passes from doubt inside each
+/// # Method
+/// `H(p̄)`, `p̄ = (1/T) Σ_t O_t`, in nats
+///
+/// # Source
+/// Gal, "Uncertainty in deep learning", 2016, section 3.3
+///
+/// # Limits
+/// does not tell scatter between passes from doubt inside each
 pub(super) const MEASURE: Measure = Measure {
     id: "predictive-entropy",
     title: "predictive entropy",

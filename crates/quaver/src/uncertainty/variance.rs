@@ -4,12 +4,17 @@ use super::{Accumulator, Measure};
 
 /// Mean predictive variance: how much the outputs of the passes scatter.
 ///
-/// # Method        `(1/C) Σ_i Var_t(O_i)` over T passes (population variance) and C classes,
-///                 O the softmax output
-/// # Source        Guan, "Adversarial example defense and detection using quantized neural
-///                 networks with inference time dropout", eq. 12; Feinman, Curtin, Shintre and
-///                 Gardner, "Detecting adversarial samples from artifacts", 2017
-/// # Limits        0 for a deterministic network, whatever it thinks of the image
+/// # Method
+/// `(1/C) Σ_i Var_t(O_i)` over T passes (population variance) and C classes,
+/// O the softmax output
+///
+/// # Source
+/// Guan, "Adversarial example defense and detection using quantized neural
+/// networks with inference time dropout", eq. 12; Feinman, Curtin, Shintre and
+/// Gardner, "Detecting adversarial samples from artifacts", 2017
+///
+/// # Limits
+/// 0 for a deterministic network, whatever it thinks of the image
 pub(super) const MEASURE: Measure = Measure {
     id: "variance",
     title: "variance over passes",

@@ -4,10 +4,15 @@ use super::{Accumulator, Measure};
 
 /// Variation ratio: the share of passes outside the commonest class.
 ///
-/// # Method        `1 - max_c n_c / T`, `n_c` passes naming class c
-/// # Source        Freeman, "Elementary applied statistics", 1965; Gal, "Uncertainty in deep
-///                 learning", 2016, section 3.3
-/// # Limits        a multiple of `1/T`, hence many ties; 0 for a deterministic network
+/// # Method
+/// `1 - max_c n_c / T`, `n_c` passes naming class c
+///
+/// # Source
+/// Freeman, "Elementary applied statistics", 1965; Gal, "Uncertainty in deep
+/// learning", 2016, section 3.3
+///
+/// # Limits
+/// a multiple of `1/T`, hence many ties; 0 for a deterministic network
 pub(super) const MEASURE: Measure = Measure {
     id: "variation-ratio",
     title: "variation ratio",
