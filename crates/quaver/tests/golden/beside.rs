@@ -3,10 +3,10 @@
 //! They were computed in float32, which costs them up to 3.7 % of the pixels: that many differ
 //! when PyTorch itself computes the same attack in float64 (`make.py rounding`). Where a network
 //! is sure, p − 1 is coarse or zero in float32, and so are the sums in the Jacobian of the
-//! softmax; the program forms both in float64. Hence two comparisons of the gradient attacks: as
-//! they are, with that share as the bound; and with the references' rounding of p − 1 in place
-//! ([`Float32Loss`]), where 99.9 % of the pixels must be the same. In BIM and PGD one image of
-//! the 64 may part from its reference: among the 2 million signs of such a run some belong to
+//! softmax, which the program forms in float64. Hence two comparisons of the gradient attacks:
+//! in a framework's dialect, whose loss is rounded like the references', where 99.9 % of the
+//! pixels must be the same; and with the loss in float64 ([`Float64Loss`]), with that share as
+//! the bound. In BIM and PGD one image of the 64 may part from its reference: among the 2 million signs of such a run some belong to
 //! gradients within float32's 1e-6 of zero, and the steps that follow differ.
 
 use quaver_nn::graph::Graph;
@@ -14,7 +14,7 @@ use quaver_nn::graph::Graph;
 use crate::attacks::{Agreement, GRADIENT, SALIENCY, compare};
 use crate::explain::unexplained_signs;
 use crate::failures::Failures;
-use crate::float32_loss::Float32Loss;
+use crate::float64_loss::Float64Loss;
 use crate::reference::{Reference, folder_beside};
 use crate::{network, passes};
 
@@ -68,34 +68,30 @@ fn print(case: &Case, attack: &str, agreement: &Agreement, beside: &str) {
 }
 
 fn gradient_attacks(case: &Case, reference: &Reference, failures: &mut Failures) {
-    let rounded = Float32Loss(&reference.network);
+    let exact = Float64Loss(&reference.network);
     for (attack, float64) in GRADIENT.into_iter().zip(case.pixels) {
         let (name, what) = (case.name, attack.0);
-        let ours = compare(reference, &reference.network, attack);
-        print(
-            case,
-            what,
-            &ours,
-            &format!(" float64_differing={float64:.5}"),
-        );
+        let ours = compare(reference, &exact, attack);
+        let beside = format!(" float64_differing={float64:.5}");
+        print(case, &format!("{what}, float64 loss"), &ours, &beside);
         let one_image = 1.0 / ours.n() as f64;
         failures.check(ours.differing() <= float64 + one_image, || {
-            format!("{name} {what}: {} differ", ours.differing())
+            format!(
+                "{name} {what} with float64 loss: {} differ",
+                ours.differing()
+            )
         });
-        let alike = compare(reference, &rounded, attack);
-        print(case, &format!("{what}, float32 loss"), &alike, "");
+        let alike = compare(reference, &reference.network, attack);
+        print(case, what, &alike, "");
         let differing = match what {
             "fgsm" => alike.differing(),
             _ => alike.differing_but_one(),
         };
         failures.check(differing <= 0.001, || {
-            format!("{name} {what} with float32 loss: {differing} differ")
+            format!("{name} {what}: {differing} differ")
         });
         failures.check(alike.n_same_class == alike.n(), || {
-            format!(
-                "{name} {what} with float32 loss: {} classes",
-                alike.n_same_class
-            )
+            format!("{name} {what}: {} classes", alike.n_same_class)
         });
         if what == "fgsm" {
             let images = unexplained_signs(reference, &ours);

@@ -12,7 +12,7 @@ mod beside;
 mod digits;
 mod explain;
 mod failures;
-mod float32_loss;
+mod float64_loss;
 mod network;
 mod passes;
 mod reference;
