@@ -442,6 +442,8 @@ pub(crate) enum Model {
     /// Make a model of weights named as PyTorch's nn.Sequential names them
     Import {
         /// safetensors file
+        // `weights` names the quantizer among the network's flags.
+        #[arg(id = "tensors", value_name = "WEIGHTS")]
         weights: PathBuf,
         #[command(flatten)]
         network: NetworkArgs,

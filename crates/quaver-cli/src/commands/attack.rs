@@ -5,14 +5,13 @@ use crate::args::Attack;
 use crate::context::{Context, INTERRUPTED, check_output};
 use crate::output::{print, rate};
 use ndarray::ArrayView4;
-use quaver::attack::record::{AdversarialBatch, AttackRecord};
+use quaver::attack::record::AttackRecord;
 use quaver::attack::run::{Inputs, Options};
 use quaver::attack::{self, LabelSource};
-use quaver::data::npy::NpyArray;
-use quaver::data::npz::{Arrays, write};
 use quaver::decision::Decision;
 use quaver::evaluate::interval::Rate;
-use quaver::threat::{Distances, Goal, Norm};
+use quaver::run::write_arrays;
+use quaver::threat::Goal;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -74,7 +73,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         .engine
         .install(|| attack::run::run(&*attack, &network, &inputs, &options, &context.progress))?;
     if batch.n() > 0 {
-        write(&args.out, &arrays(&batch)?)?;
+        write_arrays(&args.out, batch.to_arrays()?)?;
     }
     let counts = batch.record.counts;
     let attacked = Attacked {
@@ -131,78 +130,4 @@ fn text(a: &Attacked<'_>) -> String {
         let _ = writeln!(out, "{INTERRUPTED}");
     }
     out
-}
-
-/// One row an image, and every parameter in `record` (JSON in UTF-8 bytes).
-fn arrays(batch: &AdversarialBatch) -> anyhow::Result<Arrays> {
-    let classes = |classes: &[usize]| -> NpyArray {
-        classes
-            .iter()
-            .map(|&class| class as i64)
-            .collect::<Vec<_>>()
-            .into()
-    };
-    let verdicts = |verdicts: &[quaver::decision::Verdict]| -> NpyArray {
-        let class = |v: &quaver::decision::Verdict| v.class().map_or(-1, |class| class as i64);
-        verdicts.iter().map(class).collect::<Vec<_>>().into()
-    };
-    let rows = |holds: &dyn Fn(usize) -> bool| -> NpyArray {
-        (0..batch.n()).map(holds).collect::<Vec<bool>>().into()
-    };
-    let distance = |norm| -> NpyArray {
-        let of = |d: &Distances| d.get(norm);
-        batch.distances.iter().map(of).collect::<Vec<_>>().into()
-    };
-    let record = serde_json::to_string(&batch.record)?;
-    let mut arrays = Arrays::from([
-        ("x_adv".into(), batch.x_adv.clone().into()),
-        ("y".into(), classes(&batch.labels)),
-        ("id".into(), batch.ids.clone().into()),
-        ("attacked_label".into(), classes(&batch.attacked_labels)),
-        ("prediction".into(), verdicts(&batch.verdicts)),
-        ("clean_prediction".into(), verdicts(&batch.clean_verdicts)),
-        ("success".into(), rows(&|i| batch.success(i))),
-        (
-            "initially_correct".into(),
-            rows(&|i| batch.initially_correct(i)),
-        ),
-        ("linf".into(), distance(Norm::Linf)),
-        ("l2".into(), distance(Norm::L2)),
-        ("l1".into(), distance(Norm::L1)),
-        ("l0".into(), distance(Norm::L0)),
-        (
-            "steps".into(),
-            batch
-                .n_steps
-                .iter()
-                .map(|&n| i64::from(n))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-        (
-            "restart".into(),
-            batch
-                .restarts
-                .iter()
-                .map(|&n| i64::from(n))
-                .collect::<Vec<_>>()
-                .into(),
-        ),
-        (
-            "zero_gradient".into(),
-            rows(&|i| batch.flags[i].zero_gradient),
-        ),
-        (
-            "no_admissible_pair".into(),
-            rows(&|i| batch.flags[i].no_admissible_pair),
-        ),
-        ("non_finite".into(), rows(&|i| batch.flags[i].non_finite)),
-        ("record".into(), record.into_bytes().into()),
-    ]);
-    if let Some(targets) = &batch.targets {
-        arrays.insert("target".into(), classes(targets));
-        let reached = |i| batch.target_reached(i) == Some(true);
-        arrays.insert("target_reached".into(), rows(&reached));
-    }
-    Ok(arrays)
 }

@@ -37,7 +37,7 @@ pub enum SavedError {
 }
 
 impl AdversarialBatch {
-    /// All lists as arrays named like the fields, one entry an image: `x_adv` float32
+    /// Every list as an array with one entry an image: `x_adv` float32
     /// `(n, c, h, w)`, `id` uint64, classes int64 (`y`, `attacked_label`, `target`,
     /// `clean_prediction`, `prediction`; -1 where there was no answer), distances float64, steps and
     /// restarts uint64, `success` and flags bool; `record` is JSON in UTF-8.
@@ -86,7 +86,7 @@ impl AdversarialBatch {
             ),
             (
                 "record".to_owned(),
-                serde_json::to_vec(&serde_json::to_value(&self.record)?)?.into(),
+                serde_json::to_vec(&self.record)?.into(),
             ),
         ]);
         if let Some(targets) = &self.targets {

@@ -163,7 +163,7 @@ impl Attacked {
             ("finite".to_owned(), flags(&self.finite)),
             (
                 "record".to_owned(),
-                serde_json::to_vec(&serde_json::to_value(&self.record)?)?.into(),
+                serde_json::to_vec(&self.record)?.into(),
             ),
         ]);
         if let Some(reached) = &self.target_reached {
