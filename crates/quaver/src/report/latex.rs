@@ -261,7 +261,10 @@ mod tests {
             escape("50 % of a_b <c>"),
             "50 \\% of a\\_b \\textless{}c\\textgreater{}"
         );
-        assert_eq!(escape("the \"noise off\" column"), "the ``noise off'' column");
+        assert_eq!(
+            escape("the \"noise off\" column"),
+            "the ``noise off'' column"
+        );
         assert_eq!(math("9.3e-4"), "$9.3\\cdot10^{-4}$");
         assert_eq!(math("n/a"), "n/a");
     }
