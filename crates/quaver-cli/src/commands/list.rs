@@ -73,10 +73,10 @@ pub(crate) fn run(json: bool) -> anyhow::Result<Ending> {
             |(name, title): &(String, String)| serde_json::json!({ "name": name, "title": title });
         entries.iter().map(entry).collect::<Vec<_>>()
     };
-    let document: BTreeMap<_, _> = kinds
-        .iter()
-        .map(|(kind, all)| (*kind, names(all)))
-        .collect();
+    let mut document = serde_json::json!({ "schema": 1 });
+    for (kind, all) in &kinds {
+        document[*kind] = names(all).into();
+    }
     print(json, &document, &text)?;
     Ok(Ending::Done)
 }

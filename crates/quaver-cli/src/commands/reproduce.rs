@@ -129,13 +129,8 @@ fn add_timing(folder: &RunFolder, timing: serde_json::Value) -> anyhow::Result<(
     let path = folder.path().join(TIMINGS);
     let old = std::fs::read_to_string(&path).ok();
     let old = old.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-    let mut runs = match old {
-        Some(mut value) => value["runs"]
-            .as_array_mut()
-            .map(std::mem::take)
-            .unwrap_or_default(),
-        None => Vec::new(),
-    };
+    let old = old.as_ref().and_then(|value| value["runs"].as_array());
+    let mut runs = old.cloned().unwrap_or_default();
     runs.push(timing);
     let file = serde_json::json!({ "schema": 1, "runs": runs });
     folder

@@ -24,7 +24,8 @@ fn same(n: usize, kernel: usize, stride: usize) -> (usize, usize) {
     (total / 2, total - total / 2)
 }
 
-/// No layer but the first and last is quantized; those normalize their input first.
+/// The first and the last layer stay in full precision; the convolutions between them normalize
+/// their input first, and quantize it where activations are.
 fn cnn(builder: &Builder<'_>, scale: Option<f64>) -> Vec<Box<dyn Op>> {
     let precision = &builder.spec.precision;
     let input = &builder.spec.input;

@@ -7,23 +7,25 @@ use crate::op::{Flatten, MaxPool2d, Op};
 pub(super) const LENET5: Architecture = Architecture {
     name: "lenet5",
     title: "conv 6, conv 16, dense 120, dense 84",
-    ops: |builder| lenet(builder, [6, 16], 2, &[120, 84]),
+    ops: |builder| lenet(builder, ([6, 16], 2, true), &[120, 84]),
 };
 
 pub(super) const LENET_CAFFE: Architecture = Architecture {
     name: "lenet-caffe",
     title: "conv 20, conv 50, dense 500",
-    ops: |builder| lenet(builder, [20, 50], 0, &[500]),
+    ops: |builder| lenet(builder, ([20, 50], 0, false), &[500]),
 };
 
-/// Two 5×5 convolutions with pooling, then dense layers with dropout.
+/// Two 5×5 convolutions (channels, padding of the first, whether an activation follows in full
+/// precision) with pooling, then dense layers with dropout. Where there is batch normalization or
+/// a quantizer an activation always follows.
 fn lenet(
     builder: &Builder<'_>,
-    channels: [usize; 2],
-    padding: usize,
+    (channels, padding, rectified): ([usize; 2], usize, bool),
     hidden: &[usize],
 ) -> Vec<Box<dyn Op>> {
-    let input = &builder.spec.input;
+    let (input, precision) = (&builder.spec.input, &builder.spec.precision);
+    let activated = rectified || precision.normalized() || precision.activations.is_some();
     let mut ops: Vec<Box<dyn Op>> = Vec::new();
     let mut from = input[0];
     let (mut height, mut width) = (input[1] + 2 * padding, input[2] + 2 * padding);
@@ -33,7 +35,9 @@ fn lenet(
             kernel: 2,
             stride: 2,
         }));
-        builder.activate(to, &mut ops);
+        if activated {
+            builder.activate(to, &mut ops);
+        }
         (height, width) = ((height - 4) / 2, (width - 4) / 2);
         from = to;
     }

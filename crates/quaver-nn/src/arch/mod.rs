@@ -327,6 +327,27 @@ mod tests {
     }
 
     #[test]
+    fn the_convolutions_of_caffe_are_linear_in_full_precision() {
+        let ops = |topology: &str| {
+            let spec = Spec {
+                arch: "lenet-caffe".into(),
+                precision: Topology::find(topology).unwrap().precision().unwrap(),
+                dropout: 0.5,
+                dropout_placement: DropoutPlacement::Dense,
+                input: vec![1, 28, 28],
+                n_classes: 10,
+            };
+            let graph = spec.graph().unwrap();
+            let names = graph.nodes().iter().map(|node| node.op.name());
+            names.take(5).collect::<Vec<_>>()
+        };
+        let plain = ["conv2d", "max_pool2d", "conv2d", "max_pool2d", "flatten"];
+        assert_eq!(ops("full-precision"), plain);
+        let quantized = ["conv2d", "max_pool2d", "batch_norm", "quantize", "conv2d"];
+        assert_eq!(ops("bnn"), quantized);
+    }
+
+    #[test]
     fn names_do_not_shift_at_no_dropout() {
         let names = |dropout| {
             let spec = Spec {

@@ -109,7 +109,7 @@ impl Simd {
     /// Runs plain loops compiled for this instruction set. Without fused multiply-add in
     /// the source the bits are the same under all of them.
     #[inline(always)]
-    pub fn vectorize<R>(self, plain: impl FnOnce() -> R) -> R {
+    pub(crate) fn vectorize<R>(self, plain: impl FnOnce() -> R) -> R {
         match self {
             // SAFETY: an `Engine` only holds an instruction set that `is_available`.
             #[cfg(target_arch = "x86_64")]

@@ -7,6 +7,7 @@ use crate::spec::{Spec, SpecError, check_range};
 use crate::threat::{Budget, Norm};
 
 use super::active::Active;
+use super::noise::NoiseMode;
 use super::objective::Objective;
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
@@ -98,7 +99,8 @@ impl Default for JsmaParams {
 /// With T the gradient of the target's output and O that of the sum of the others', the pair
 /// (i, j) of unused pixels with T_i + T_j > 0, O_i + O_j < 0 and the largest product
 /// -(T_i + T_j)(O_i + O_j) changes by theta (for negative theta both signs turn), until the
-/// target is reached, no pair is admissible, or floor(N gamma / 2) steps are done. For
+/// target is reached (where every step draws new noise the image only rests, and is asked again at
+/// the next step), no pair is admissible, or floor(N gamma / 2) steps are done. For
 /// probabilities O = -T, so the pair is that of the two largest T. Always targeted; without
 /// given targets, a random class other than the label.
 ///
@@ -204,6 +206,7 @@ impl Attack for Jsma {
             gamma: self.params.gamma,
             setting,
             two_gradients: jacobian == Jacobian::Logits && setting.dialect != Dialect::Art,
+            asks_again: asks_again(setting.dialect, oracle.noise()),
         };
         let d = case.n_features();
         let mut found = Perturbed::unchanged(case.pixels.to_vec(), case.ids.len());
@@ -246,6 +249,17 @@ impl Attack for Jsma {
             found.set(*row, active.image(place));
         }
         Ok(found)
+    }
+}
+
+/// Whether one draw of noise that finds an image at its target is no reason to stop. CleverHans
+/// decides anew at every step; ours believes nothing but a mean over several draws.
+const fn asks_again(dialect: Dialect, noise: NoiseMode) -> bool {
+    match (dialect, noise) {
+        (_, NoiseMode::Off | NoiseMode::Fixed) => false,
+        (Dialect::CleverHans21 | Dialect::CleverHans31, _) => true,
+        (Dialect::Corrected, NoiseMode::PerStep | NoiseMode::PerBackward) => true,
+        _ => false,
     }
 }
 

@@ -87,6 +87,12 @@ impl<'a> Oracle<'a> {
         }
     }
 
+    /// The noise mode in force; off for a classifier without randomness.
+    #[must_use]
+    pub const fn noise(&self) -> NoiseMode {
+        self.noise
+    }
+
     /// Number of classes.
     #[must_use]
     pub fn n_classes(&self) -> usize {

@@ -184,6 +184,7 @@ fn math(number: &str) -> String {
 
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut quoted = false;
     for c in text.chars() {
         match c {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
@@ -195,7 +196,10 @@ fn escape(text: &str) -> String {
             '^' => out.push_str("\\textasciicircum{}"),
             '<' => out.push_str("\\textless{}"),
             '>' => out.push_str("\\textgreater{}"),
-            '"' => out.push_str("''"),
+            '"' => {
+                out.push_str(if quoted { "''" } else { "``" });
+                quoted = !quoted;
+            }
             '±' => out.push_str("$\\pm$"),
             '−' => out.push_str("$-$"),
             '×' => out.push_str("$\\times$"),
@@ -256,6 +260,10 @@ mod tests {
         assert_eq!(
             escape("50 % of a_b <c>"),
             "50 \\% of a\\_b \\textless{}c\\textgreater{}"
+        );
+        assert_eq!(
+            escape("the \"noise off\" column"),
+            "the ``noise off'' column"
         );
         assert_eq!(math("9.3e-4"), "$9.3\\cdot10^{-4}$");
         assert_eq!(math("n/a"), "n/a");

@@ -142,7 +142,12 @@ pub fn tables(results: &Results, view: View) -> Vec<Table> {
         attack::table(results, view),
         measure::table(results, view),
     ];
-    all.into_iter().filter(Table::has_numbers).collect()
+    let named = |table: Table| Table {
+        title: format!("{} ({} on {})", table.title, results.arch, results.dataset),
+        ..table
+    };
+    let measured = all.into_iter().filter(Table::has_numbers);
+    measured.map(named).collect()
 }
 
 #[cfg(test)]

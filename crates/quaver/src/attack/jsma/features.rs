@@ -13,6 +13,9 @@ pub(super) struct Saliency {
     pub(super) setting: Setting,
     /// Whether the gradient of the other classes is not minus that of the target.
     pub(super) two_gradients: bool,
+    /// Whether an image that a step finds at its target is asked again at the next, which
+    /// draws other noise.
+    pub(super) asks_again: bool,
 }
 
 /// The pixels of one image.
@@ -89,7 +92,11 @@ impl Saliency {
             moved: false,
             flags: Flags::default(),
         };
-        if reached || self.is_used_up(features) {
+        if self.is_used_up(features) {
+            return outcome;
+        }
+        if reached {
+            outcome.goes_on = self.asks_again;
             return outcome;
         }
         if !t.iter().chain(p).all(|g| g.is_finite()) {
@@ -217,6 +224,7 @@ mod tests {
             gamma: 0.5,
             setting,
             two_gradients: false,
+            asks_again: false,
         }
     }
 
@@ -277,6 +285,21 @@ mod tests {
         assert!(outcome.flags.no_admissible_pair);
         let (image, ..) = stepped(&saliency(Dialect::Corrected, 1.0), [0.0; 4], t);
         assert_eq!(image, [1.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn at_the_target_an_image_rests_and_is_asked_again_under_new_noise() {
+        for asks_again in [false, true] {
+            let saliency = Saliency {
+                asks_again,
+                ..saliency(Dialect::CleverHans21, 1.0)
+            };
+            let (x, t) = ([0.0; 4], [1.0; 4]);
+            let (mut image, mut features) = (x, Features::of(&x, &saliency));
+            let outcome = saliency.step(&mut image, &mut features, true, &t, &t);
+            assert_eq!((outcome.goes_on, outcome.moved), (asks_again, false));
+            assert_eq!(image, x);
+        }
     }
 
     #[test]

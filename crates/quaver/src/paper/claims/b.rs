@@ -31,9 +31,9 @@ pub(super) const CLAIM: Definition = Definition {
             if seen >= 0.0 {
                 "."
             } else if stays {
-                ": the effect does not come from noisy gradients alone."
+                ": the effect does not come from noisy gradients or predicted labels alone."
             } else {
-                ": the effect comes from noisy gradients."
+                ": against these attacks it is gone, so it came from noisy gradients or predicted labels."
             }
         ))
     },

@@ -34,7 +34,8 @@ pub(super) fn table(results: &Results, view: View) -> Table {
         note: format!(
             "Voted accuracy in %, {doubt}, attacks on the true labels. \"Noise off\" attacks the \
              network without its randomness, EOT the mean gradient over several draws; where \
-             either is far below tables 1 and 2, the accuracy there came from noisy gradients."
+             either is far below tables 1 and 2, the accuracy there came from the weaker attack: \
+             from noisy gradients, predicted labels or the last iterate instead of the best."
         ),
         main: true,
         columns: columns.collect(),
