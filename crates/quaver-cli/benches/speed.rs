@@ -14,7 +14,7 @@ fn main() -> anyhow::Result<()> {
         batch_size: 128,
         seconds: 1.0,
     };
-    let speed = speed::measure(&settings, &Arc::new(Engine::new(0, None)?))?;
+    let speed = speed::measure(&settings, &Arc::new(Engine::new(0, None)?), &|| true)?;
     println!("{}", speed::text(&speed));
     Ok(())
 }

@@ -72,11 +72,15 @@ fn rate(n: usize, seconds: f64, mut work: impl FnMut()) -> [f64; 3] {
     [rates[rates.len() / 2], rates[0], rates[rates.len() - 1]]
 }
 
-/// Measures everything `settings` names.
+/// Measures everything `settings` names; what is measured returns when `go_on` says no.
 ///
 /// # Errors
 /// An unknown architecture or topology.
-pub(crate) fn measure(settings: &Settings, engine: &Arc<Engine>) -> anyhow::Result<Speed> {
+pub(crate) fn measure(
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    go_on: &dyn Fn() -> bool,
+) -> anyhow::Result<Speed> {
     let test = digits::draw(0, Split::Test, N_IMAGES)?;
     let train = digits::draw(0, Split::Train, settings.batch_size)?;
     let [flops, ..] = rate(1, settings.seconds, || {
@@ -86,6 +90,9 @@ pub(crate) fn measure(settings: &Settings, engine: &Arc<Engine>) -> anyhow::Resu
     let mut rows = Vec::new();
     for arch in &settings.arch {
         for topology in &settings.topology {
+            if !go_on() {
+                continue;
+            }
             let mut bench = Subject::new(arch, topology, engine)?;
             bench.all(settings, (&train, &test), fma_gflops, &mut rows)?;
         }

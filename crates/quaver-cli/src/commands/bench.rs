@@ -5,6 +5,7 @@ use crate::args::Bench;
 use crate::context::Context;
 use crate::output::print;
 use crate::speed::{Settings, measure, text};
+use quaver::observe::Observer;
 
 pub(crate) fn run(context: &Context, args: &Bench) -> anyhow::Result<Ending> {
     let settings = Settings {
@@ -13,7 +14,10 @@ pub(crate) fn run(context: &Context, args: &Bench) -> anyhow::Result<Ending> {
         batch_size: args.batch_size as usize,
         seconds: args.seconds,
     };
-    let speed = measure(&settings, &context.engine)?;
+    let speed = measure(&settings, &context.engine, &|| context.progress.go_on())?;
     print(context.common.json, &speed, &text(&speed))?;
-    Ok(Ending::Done)
+    Ok(match context.progress.go_on() {
+        true => Ending::Done,
+        false => Ending::Interrupted,
+    })
 }

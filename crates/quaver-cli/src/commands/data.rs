@@ -8,8 +8,9 @@ use crate::output::print;
 use anyhow::Context as _;
 use quaver::atomic_file;
 use quaver::data::contact_sheet::{Layout, draw, rows_by_class};
-use quaver::data::npz::{Arrays, write};
+use quaver::data::npz::Arrays;
 use quaver::data::{Dataset, Pixels, Split};
+use quaver::run::write_arrays;
 use std::path::Path;
 
 pub(crate) fn run(context: &Context, args: &Data) -> anyhow::Result<Ending> {
@@ -61,7 +62,7 @@ pub(crate) fn run(context: &Context, args: &Data) -> anyhow::Result<Ending> {
                 ("y".into(), labels.into()),
                 ("id".into(), dataset.ids().to_vec().into()),
             ]);
-            write(out, &arrays)?;
+            write_arrays(out, arrays)?;
             report(context, &dataset, dataset.len(), out)?;
         }
     }

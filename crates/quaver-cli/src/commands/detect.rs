@@ -8,10 +8,11 @@ use anyhow::{Context as _, bail};
 use quaver::atomic_file;
 use quaver::classifier::{Batch, Draw, Purpose};
 use quaver::data::npy::NpyArray;
-use quaver::data::npz::{Arrays, NpzReader, write};
+use quaver::data::npz::{Arrays, NpzReader};
 use quaver::detect::{self, Saved};
 use quaver::evaluate::detection::{Case, Detection, Performance, honest};
 use quaver::network::Network;
+use quaver::run::write_arrays;
 use quaver::uncertainty::{Measure, measure, monte_carlo};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -217,7 +218,7 @@ fn score(context: &Context, args: &DetectScore) -> anyhow::Result<Ending> {
                     .into(),
             ),
         ]);
-        write(out, &arrays)?;
+        write_arrays(out, arrays)?;
     }
     let called = rows.iter().filter(|row| row.adversarial).count();
     let share = quaver::evaluate::interval::Rate::new(called as u64, rows.len() as u64);

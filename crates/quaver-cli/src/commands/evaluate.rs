@@ -8,12 +8,13 @@ use ndarray::{Array1, Array2};
 use quaver::attack::objective::{Aim, Objective};
 use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
 use quaver::data::npy::NpyArray;
-use quaver::data::npz::{Arrays, write};
+use quaver::data::npz::Arrays;
 use quaver::decision::Decision;
 use quaver::evaluate::accuracy::{accuracy, mean_single};
 use quaver::evaluate::interval::{Estimate, Rate};
 use quaver::evaluate::spread::Spread;
 use quaver::network::Network;
+use quaver::run::write_arrays;
 use quaver::uncertainty::{MEASURES, McOutputs, monte_carlo};
 use quaver_nn::loss::{argmax, softmax};
 use quaver_nn::model::Info;
@@ -73,7 +74,7 @@ pub(crate) fn run(context: &Context, args: &Evaluate) -> anyhow::Result<Ending> 
     let evaluation = evaluate(context, args, &network, &images, &outputs, complete);
     if let Some(out) = args.out.as_ref().filter(|_| done > 0) {
         let arrays = arrays(args.gradient, &network, &images, &outputs)?;
-        write(out, &arrays)?;
+        write_arrays(out, arrays)?;
     }
     print(context.common.json, &evaluation, &text(&evaluation))?;
     Ok(if complete {

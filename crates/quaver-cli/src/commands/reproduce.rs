@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::output::print;
 use anyhow::{Context as _, bail};
 use quaver::data::Split;
+use quaver::observe::Observer;
 use quaver::paper::results::{Results, Verdict};
 use quaver::paper::{self, Config};
 use quaver::report::{render_all, terminal};
@@ -69,6 +70,12 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
     {
         bail!("--require takes the claims a to g, got {got:?}");
     }
+    if args.out.exists() && !args.out.is_dir() {
+        bail!(
+            "{} is a file, expected a folder to write the run to",
+            args.out.display()
+        );
+    }
     let (began, clock) = (SystemTime::now(), Instant::now());
     let train = context.dataset(&args.data, Split::Train, None)?;
     let test = context.dataset(&args.data, Split::Test, None)?;
@@ -81,6 +88,7 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
         &mut folder,
         &context.progress,
     )?;
+    context.progress.end();
     for (name, bytes) in render_all(&outcome.results)? {
         folder.write(name, &bytes)?;
     }

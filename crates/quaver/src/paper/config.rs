@@ -140,7 +140,8 @@ impl Config {
         check_range("batch-size", self.batch_size, 2..=100_000, "2 to 100000")?;
         let rates = f64::MIN_POSITIVE..=1.0;
         check_range("learning-rate", self.learning_rate, rates, "above 0 to 1")?;
-        check_range("n", self.n, 1..=self.test_images, "1 to the test images")?;
+        let allowed = format!("1 to the {} test images", self.test_images);
+        check_range("n", self.n, 1..=self.test_images, &allowed)?;
         check_range("passes", self.passes, 2..=10_000, "2 to 10000")?;
         check_range("eot-draws", self.eot_draws, 1..=MAX_DRAWS, "1 to 1000")?;
         if self.attacks.is_empty() {
@@ -170,7 +171,14 @@ impl Config {
     /// The command line that repeats the run: the flags that differ from their defaults.
     #[must_use]
     pub fn command(&self, dataset: &str) -> String {
-        let mut line = format!("quaver reproduce --dataset {dataset}");
+        // Digits of another seed name it, as `digits(seed=3)`.
+        let seeded = dataset
+            .strip_prefix("digits(seed=")
+            .and_then(|rest| rest.strip_suffix(')'));
+        let mut line = match seeded {
+            Some(seed) => format!("quaver reproduce --dataset digits --data-seed {seed}"),
+            None => format!("quaver reproduce --dataset {dataset}"),
+        };
         let usual = if self.quick {
             line.push_str(" --quick");
             Self::quick()
