@@ -230,6 +230,9 @@ pub(crate) struct NetworkArgs {
     /// Quantize the first and the last layer too
     #[arg(long)]
     pub(crate) quantize_first_and_last: bool,
+    /// Filters of the first convolution of cleverhans-cnn; 64, or the weights' on import
+    #[arg(long)]
+    pub(crate) filters: Option<usize>,
     /// Batch normalization in a full-precision network too
     #[arg(long)]
     pub(crate) batch_norm: bool,

@@ -121,6 +121,7 @@ impl<'a> Subject<'a> {
         let known = Topology::find(topology)
             .ok_or_else(|| anyhow::anyhow!("unknown topology {topology:?}; see quaver list"))?;
         let spec = Spec {
+            filters: None,
             arch: arch.into(),
             precision: known.precision()?,
             dropout: known.dropout,

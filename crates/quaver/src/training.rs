@@ -264,6 +264,7 @@ mod tests {
     fn recipe(topology: &Topology) -> Recipe<'_> {
         Recipe {
             network: Spec {
+                filters: None,
                 arch: "lenet5".into(),
                 precision: topology.precision().unwrap(),
                 dropout: topology.dropout,

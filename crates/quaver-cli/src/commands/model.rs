@@ -47,10 +47,15 @@ fn import(
     network: &NetworkArgs,
     out: &Path,
 ) -> anyhow::Result<()> {
-    let spec = network_spec(network, IMAGE, N_CLASSES)?;
+    let mut spec = network_spec(network, IMAGE, N_CLASSES)?;
     check_output(out)?;
-    let graph = spec.graph()?;
     let mut tensors = load_tensors(weights)?;
+    if network.arch.starts_with("cleverhans-cnn") && network.filters.is_none() {
+        spec.filters = tensors
+            .get("1.weight")
+            .and_then(|(shape, _)| shape.first().copied());
+    }
+    let graph = spec.graph()?;
     let params = take_params(weights, &graph, "", &mut tensors)
         .with_context(|| format!("no weights of {} {}", network.arch, network.topology))?;
     if let Some(name) = tensors.keys().next() {

@@ -33,6 +33,7 @@ pub(crate) fn network_spec(
     precision.first_and_last |= args.quantize_first_and_last;
     precision.batch_norm |= args.batch_norm;
     let spec = Spec {
+        filters: args.filters,
         arch: args.arch.clone(),
         precision,
         dropout: args.dropout.unwrap_or(topology.dropout),

@@ -36,7 +36,8 @@ fn cnn(builder: &Builder<'_>, scale: Option<f64>) -> Vec<Box<dyn Op>> {
     })];
     let mut from = input[0];
     let mut side = [input[1] + top + bottom, input[2] + left + right];
-    let layers = [(FILTERS, 8, 2), (2 * FILTERS, 6, 2), (2 * FILTERS, 5, 1)];
+    let filters = builder.spec.filters.unwrap_or(FILTERS);
+    let layers = [(filters, 8, 2), (2 * filters, 6, 2), (2 * filters, 5, 1)];
     for (i, (to, kernel, stride)) in layers.into_iter().enumerate() {
         if i > 0 && precision.normalized() {
             ops.push(Box::new(BatchNorm::new(from, false)));

@@ -59,6 +59,10 @@ pub struct Spec {
     pub input: Shape,
     /// Number of classes, at least 2.
     pub n_classes: usize,
+    /// Filters of the first convolution, 1 to 4096, where the architecture leaves them open
+    /// (`cleverhans-cnn`, 64 unless given).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<usize>,
 }
 
 /// An architecture by name.
@@ -100,6 +104,21 @@ impl Spec {
         if !(0.0..1.0).contains(&self.dropout) {
             let (op, name, allowed) = ("network", "dropout", "in [0, 1)");
             let got = self.dropout.to_string();
+            return Err(wrong(OpError::Setting {
+                op,
+                name,
+                got,
+                allowed,
+            }));
+        }
+        let open = self.arch.starts_with("cleverhans-cnn");
+        if let Some(got) = self.filters.filter(|n| !open || !(1..=4096).contains(n)) {
+            let allowed = if open {
+                "1 to 4096"
+            } else {
+                "left out: the architecture fixes them"
+            };
+            let (op, name, got) = ("network", "filters", got.to_string());
             return Err(wrong(OpError::Setting {
                 op,
                 name,
@@ -306,6 +325,7 @@ mod tests {
             for topology in TOPOLOGIES {
                 for dropout_placement in [DropoutPlacement::Dense, DropoutPlacement::All] {
                     let spec = Spec {
+                        filters: None,
                         arch: arch.name.into(),
                         precision: topology.precision().unwrap(),
                         dropout: topology.dropout,
@@ -330,6 +350,7 @@ mod tests {
     fn the_convolutions_of_caffe_are_linear_in_full_precision() {
         let ops = |topology: &str| {
             let spec = Spec {
+                filters: None,
                 arch: "lenet-caffe".into(),
                 precision: Topology::find(topology).unwrap().precision().unwrap(),
                 dropout: 0.5,
@@ -351,6 +372,7 @@ mod tests {
     fn names_do_not_shift_at_no_dropout() {
         let names = |dropout| {
             let spec = Spec {
+                filters: None,
                 arch: "lenet5".into(),
                 precision: Precision::default(),
                 dropout,

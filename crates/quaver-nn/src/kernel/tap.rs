@@ -170,7 +170,7 @@ impl Kernel for TapProduct<'_> {
 
 #[inline(always)]
 unsafe fn product<V: Vector, const P: usize, const O: usize>(job: &mut TapProduct<'_>) {
-    debug_assert_eq!(job.tile, O);
+    assert_eq!(job.tile, O);
     let plan = job.plan;
     for class in &plan.classes {
         let n = class.positions.len();

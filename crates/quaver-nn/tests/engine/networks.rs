@@ -11,6 +11,7 @@ const TOLERANCE: f64 = 4e-4;
 fn agree(arch: &str, topology: &str) {
     let known = Topology::find(topology).unwrap();
     let spec = Spec {
+        filters: None,
         arch: arch.into(),
         precision: known.precision().unwrap(),
         // A factor of 2 keeps sums of signs exact; others break ties of pooling by rounding.

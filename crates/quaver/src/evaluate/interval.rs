@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The 97.5 % quantile of the standard normal: two-sided 95 %.
-const Z_95: f64 = 1.959_963_984_540_054;
+pub(crate) const Z_95: f64 = 1.959_963_984_540_054;
 
 /// A share of `n` cases with its Wilson 95 % interval (Wilson, "Probable inference, the
 /// law of succession, and statistical inference", 1927).

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::interval::Z_95;
+
 /// Mean, standard deviation and variance over images. The paper's tables 3 and 4 call the
 /// variance sigma.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +13,10 @@ pub struct Spread {
     pub n: u64,
     /// Mean, in the quantity's unit.
     pub mean: f64,
+    /// Lower end of the mean's 95 % interval (normal); the mean itself for one image.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
     /// Standard deviation (population), in the quantity's unit.
     pub standard_deviation: f64,
     /// Its square.
@@ -27,9 +33,12 @@ impl Spread {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+        let half = Z_95 * (variance / (n - 1.0).max(1.0)).sqrt();
         Some(Self {
             n: values.len() as u64,
             mean,
+            low: mean - half,
+            high: mean + half,
             standard_deviation: variance.sqrt(),
             variance,
         })

@@ -233,6 +233,8 @@ fn input(id: &str, voted: f64, uncertainty: f64) -> InputResults {
     let spread = |mean: f64| Spread {
         n: 200,
         mean,
+        low: 0.9 * mean,
+        high: 1.1 * mean,
         standard_deviation: mean / 2.0,
         variance: mean * mean / 4.0,
     };

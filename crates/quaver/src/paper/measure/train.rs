@@ -65,6 +65,7 @@ impl Study<'_> {
             .map_or_else(|| Ok(Precision::default()), |topology| topology.precision());
         Ok(Recipe {
             network: Spec {
+                filters: None,
                 arch: self.config.arch.clone(),
                 precision: precision.map_err(graph)?,
                 dropout: row.dropout,

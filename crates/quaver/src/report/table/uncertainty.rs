@@ -1,5 +1,6 @@
 //! Tables 3 and 4: the variance over passes and the paper's detector.
 
+use crate::evaluate::interval::Estimate;
 use crate::paper::published::{PublishedRow, PublishedUncertainty};
 use crate::paper::results::{InputResults, Rate, Results, Spread};
 
@@ -12,7 +13,7 @@ const METRICS: [Metric; 4] = [
         id: "mean",
         title: "Mean",
         unit: Unit::Scientific,
-        seed: |input| spread(input, |spread| spread.mean),
+        seed: |input| Value::estimate(input.uncertainty.map(mean), Unit::Scientific),
         across: |input| Value::moments(input.uncertainty_mean, Unit::Scientific),
         paper: |row, input| published(row, input).map(|numbers| numbers.mu),
     },
@@ -44,6 +45,18 @@ const METRICS: [Metric; 4] = [
 
 fn published<'a>(row: &'a PublishedRow, input: &str) -> Option<&'a PublishedUncertainty> {
     row.uncertainty.get(input)
+}
+
+fn mean(spread: Spread) -> Estimate {
+    let Spread {
+        n, mean, low, high, ..
+    } = spread;
+    Estimate {
+        n,
+        value: mean,
+        low,
+        high,
+    }
 }
 
 fn spread(input: &InputResults, of: fn(&Spread) -> f64) -> Value {
