@@ -2,6 +2,8 @@
 //! Monte-Carlo moments here. The references lie in `shared/golden` beside the repository;
 //! without them the test passes and says so.
 
+#![expect(clippy::print_stdout, reason = "what was compared is counted from the output")]
+
 mod golden_data;
 
 use golden_data::{FILES, Golden, NETWORKS, golden_folder};
@@ -267,4 +269,28 @@ fn networks_imported_from_onnx_agree() {
     compare_all(&FILES.map(|(file, _)| file), |folder, file| {
         Golden::import(folder, file, dropout(file))
     });
+}
+
+#[test]
+fn imported_networks_are_the_ones_that_were_exported() {
+    let Some(folder) = golden_folder() else {
+        println!("golden: ran 0 skipped {}", NETWORKS.len());
+        return;
+    };
+    for name in NETWORKS {
+        let dropout = FILES
+            .iter()
+            .find(|(file, _)| *file == name)
+            .expect("listed")
+            .1;
+        let (built, imported) = (
+            Golden::load(&folder, name),
+            Golden::import(&folder, name, dropout),
+        );
+        let (built, imported) = (built.network.model(), imported.network.model());
+        assert_eq!(imported.graph.to_json(), built.graph.to_json(), "{name}");
+        // Latent weights to the last bit, under the quantizers that they were trained with.
+        assert_eq!(imported.params, built.params, "{name}");
+    }
+    println!("golden: ran {} skipped 0", NETWORKS.len());
 }

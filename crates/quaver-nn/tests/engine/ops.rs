@@ -10,7 +10,8 @@ use quaver_nn::graph::Graph;
 use quaver_nn::network::Network;
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
-    BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, ZeroPad2d,
+    Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function, MaxPool2d,
+    Op, Pointwise, Quantize, Relu, ZeroPad2d,
 };
 use std::sync::Arc;
 
@@ -90,6 +91,30 @@ proptest! {
     }
 
     #[test]
+    fn averages(kernel in [1_usize..5, 1_usize..5], stride in [1_usize..4, 1_usize..4],
+                padding in [0_usize..4, 0_usize..4, 0_usize..4, 0_usize..4],
+                more in [0_usize..6, 0_usize..6], count_padding in any::<bool>(), n in sizes()) {
+        let [left, right, top, bottom] = padding;
+        let (kh, kw) = (kernel[0] - 1, kernel[1] - 1);
+        let padding = [left.min(kw), right.min(kw), top.min(kh), bottom.min(kh)];
+        let pool = AveragePool2d { kernel, stride, padding, count_padding };
+        agree(vec![3, kernel[0] + more[0], kernel[1] + more[1]], vec![Box::new(pool)], n);
+    }
+
+    #[test]
+    fn functions(slope in -1.0..2.0, scale in [-2.0..2.0, -2.0..2.0], shift in -1.0..1.0, n in sizes()) {
+        let point = |function| -> Box<dyn Op> { Box::new(Pointwise { function }) };
+        let ops = vec![
+            Box::new(Affine { scale: scale.to_vec(), shift: vec![shift] }) as Box<dyn Op>,
+            point(Function::LeakyRelu { slope }),
+            point(Function::Tanh),
+            point(Function::Clip { min: -0.4, max: 0.6 }),
+            point(Function::Sigmoid),
+        ];
+        agree(vec![2, 3, 1], ops, n);
+    }
+
+    #[test]
     fn normalization(channels in 1_usize..9, side in 1_usize..5, scale in any::<bool>(), n in sizes()) {
         let n = n.max(15);
         let norm = || Box::new(BatchNorm::new(channels, scale));
@@ -121,6 +146,20 @@ fn branches_and_doubled_inputs() {
         for noise in [Noise::Off, DRAWN] {
             Case::new(residual(), n).agree(every_simd(), noise, TOLERANCE);
         }
+    }
+}
+
+#[test]
+fn joined_channels() {
+    for n in [15, 16, 83] {
+        let mut graph = Graph::new(vec![2, 3, 4]).unwrap();
+        let relu = Box::new(Relu::default());
+        let relu = graph.push("relu".into(), relu, vec![0]).unwrap();
+        let inputs = vec![0, relu, relu];
+        graph
+            .push("joined".into(), Box::new(Concat {}), inputs)
+            .unwrap();
+        Case::new(graph, n).agree(every_simd(), DRAWN, TOLERANCE);
     }
 }
 

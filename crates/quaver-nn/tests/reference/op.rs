@@ -1,10 +1,11 @@
 //! One op at a time, in float64, by straightforward loops over `(n, c, h, w)`.
 
 use super::Statistics;
+use super::imported;
 use super::quantizer::{quantize, surrogate};
 use quaver_nn::noise::{LayerDraw, Noise};
 use quaver_nn::op::{
-    Add, BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, Shape,
+    Add, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, Shape,
     ZeroPad2d,
 };
 use quaver_nn::quantizer::Quantization;
@@ -244,6 +245,10 @@ impl Node<'_> {
             (0..out.len()).for_each(|i| out[i] = kept.weights[0] * x[i].max(0.0));
         } else if self.is::<Add>().is_some() {
             (0..out.len()).for_each(|i| out[i] = x[i] + inputs[1][i]);
+        } else if self.is::<Concat>().is_some() {
+            out = inputs.concat();
+        } else if let Some(terms) = imported::terms(self.op, &self.inputs[0], self.output, x) {
+            out = terms.apply(x);
         } else {
             assert!(
                 self.is::<Flatten>().is_some(),
@@ -298,6 +303,16 @@ impl Node<'_> {
                     into.add(0, 0, x[i] * u);
                 }
             }
+        } else if self.is::<Concat>().is_some() {
+            let mut from = 0;
+            for (input, into) in inputs.iter().zip(&mut into.inputs) {
+                let at = example * input.len();
+                into[at..at + input.len()].copy_from_slice(&u[from..from + input.len()]);
+                from += input.len();
+            }
+            return;
+        } else if let Some(terms) = imported::terms(self.op, &self.inputs[0], self.output, x) {
+            dx = terms.pull(u, x.len());
         } else {
             dx.copy_from_slice(u);
         }

@@ -183,13 +183,12 @@ pub(super) fn read(tensor: &TensorMessage) -> Result<Array, OnnxError> {
             array.len()
         )));
     }
-    if let Numbers::Float(values) = &array.numbers {
-        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-            let got = values[at];
-            return Err(wrong(format!(
-                "value {at} is {got}, expected a finite number"
-            )));
-        }
+    if let Numbers::Float(values) = &array.numbers
+        && let Some(at) = values.iter().position(|v| !v.is_finite())
+    {
+        let got = values[at];
+        let reason = format!("value {at} is {got}, expected a finite number");
+        return Err(wrong(reason));
     }
     Ok(array)
 }

@@ -1,4 +1,4 @@
-//! ONNX files in: a network trained elsewhere becomes a [`Model`] of the layers here.
+//! ONNX files in and out: a network trained elsewhere becomes a [`Model`] of the layers here.
 //!
 //! Nodes are translated one by one; what depends on constants alone is computed. Quantizers are
 //! recognized, of weights by their values and of activations by the chain of operators that
@@ -10,6 +10,7 @@ mod builder;
 mod dropout;
 mod elementwise;
 mod error;
+mod export;
 mod fold;
 mod layers;
 mod limits;
@@ -18,10 +19,13 @@ mod node;
 mod quantized;
 mod shapes;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod translate;
 mod value;
 
 pub use error::OnnxError;
+pub use export::{export, to_bytes};
 
 use crate::model::{Info, Model};
 use crate::op::Affine;

@@ -138,7 +138,12 @@ impl Translator<'_> {
                 }
             }
         };
-        moved.map(Value::Activation)
+        let moved = moved?;
+        // Flattened where ONNX flattens, so that layers keep their order.
+        match moved.shape.len() {
+            1 => self.vector(node.name(), &moved).map(Value::Activation),
+            _ => Ok(Value::Activation(moved)),
+        }
     }
 
     /// The shape of one example that a reshape to `target` asks for.
