@@ -14,6 +14,7 @@ mod conv2d;
 mod dense;
 mod dropout;
 mod flatten;
+mod grouped_conv2d;
 mod max_pool2d;
 mod pad;
 mod pointwise;
@@ -31,6 +32,7 @@ pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use grouped_conv2d::GroupedConv2d;
 pub use max_pool2d::MaxPool2d;
 pub use pointwise::{Function, Pointwise};
 pub use quantize::Quantize;
@@ -292,6 +294,7 @@ const REGISTRY: &[(&str, Build)] = &[
     ("dense", parse::<Dense>),
     ("dropout", parse::<Dropout>),
     ("flatten", parse::<Flatten>),
+    ("grouped_conv2d", parse::<GroupedConv2d>),
     ("max_pool2d", parse::<MaxPool2d>),
     ("pointwise", parse::<Pointwise>),
     ("quantize", parse::<Quantize>),

@@ -10,8 +10,8 @@ use quaver_nn::graph::Graph;
 use quaver_nn::network::Network;
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
-    Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function, MaxPool2d,
-    Op, Pointwise, Quantize, Relu, ZeroPad2d,
+    Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function,
+    GroupedConv2d, MaxPool2d, Op, Pointwise, Quantize, Relu, ZeroPad2d,
 };
 use std::sync::Arc;
 
@@ -68,6 +68,25 @@ proptest! {
             bias: false, quantizer: None,
         };
         let input = vec![2, conv.kernel[0] + more[0], conv.kernel[1] + more[1]];
+        agree(input, vec![Box::new(front), Box::new(conv)], n);
+    }
+
+    #[test]
+    fn grouped_convolution(groups in 1_usize..5, channels in [1_usize..4, 1_usize..8],
+                           kernel in [1_usize..4, 1_usize..4], stride in [1_usize..4, 1_usize..4],
+                           dilation in [1_usize..4, 1_usize..4], more in [0_usize..4, 0_usize..4],
+                           bias in any::<bool>(), quantizer in quantizers(), n in sizes()) {
+        let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1 + more[axis];
+        let input = vec![2, reach(0), reach(1)];
+        let [in_channels, out_channels] = channels.map(|c| c * groups);
+        let front = Conv2d {
+            in_channels: 2, out_channels: in_channels, kernel: [1, 1], stride: 1, padding: 0,
+            bias: false, quantizer: None,
+        };
+        let quantizer = quantization(quantizer);
+        let conv = GroupedConv2d {
+            in_channels, out_channels, kernel, stride, dilation, groups, bias, quantizer,
+        };
         agree(input, vec![Box::new(front), Box::new(conv)], n);
     }
 

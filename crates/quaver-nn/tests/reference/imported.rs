@@ -1,7 +1,7 @@
 //! Layers that imported networks have: each output is a sum of slopes times inputs, and a
 //! constant.
 
-use quaver_nn::op::{Affine, AveragePool2d, Function, Op, Pointwise};
+use quaver_nn::op::{Affine, AveragePool2d, Function, GroupedConv2d, Op, Pointwise};
 
 /// `out[i] = constant[i] + Σ slope · x[j]` over the terms `(j, slope)` of i.
 pub(super) struct Terms {
@@ -97,4 +97,34 @@ fn line(function: Function, x: f64) -> (f64, f64) {
         ),
     };
     (value - slope * x, slope)
+}
+
+/// Calls `product(output, input, weight)` for each product behind the outputs that are `wanted`.
+pub(super) fn products(
+    op: &GroupedConv2d,
+    input: &[usize],
+    output: &[usize],
+    wanted: impl Fn(usize) -> bool,
+    mut product: impl FnMut(usize, usize, usize),
+) {
+    let ([_, height, width], [outputs, rows, columns]) = (input, output) else {
+        return;
+    };
+    let channels = op.in_channels / op.groups;
+    let [kh, kw] = op.kernel;
+    for place in (0..outputs * rows * columns).filter(|&place| wanted(place)) {
+        let (o, row, column) = (
+            place / (rows * columns),
+            place / columns % rows,
+            place % columns,
+        );
+        let first = o / (op.out_channels / op.groups) * channels;
+        for k in 0..channels * kh * kw {
+            let (c, ky, kx) = (k / (kh * kw), k / kw % kh, k % kw);
+            let y = row * op.stride[0] + ky * op.dilation[0];
+            let x = column * op.stride[1] + kx * op.dilation[1];
+            let input = ((first + c) * height + y) * width + x;
+            product(place, input, o * channels * kh * kw + k);
+        }
+    }
 }

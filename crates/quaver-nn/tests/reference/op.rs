@@ -5,8 +5,8 @@ use super::imported;
 use super::quantizer::{quantize, surrogate};
 use quaver_nn::noise::{LayerDraw, Noise};
 use quaver_nn::op::{
-    Add, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, Shape,
-    ZeroPad2d,
+    Add, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, GroupedConv2d, MaxPool2d, Op,
+    Quantize, Relu, Shape, ZeroPad2d,
 };
 use quaver_nn::quantizer::Quantization;
 
@@ -58,13 +58,13 @@ impl Node<'_> {
 
     /// Bias and quantizer of a layer with weights.
     fn weighted(&self) -> Option<(bool, Option<&Quantization>)> {
-        let conv = self
-            .is::<Conv2d>()
-            .map(|op| (op.bias, op.quantizer.as_ref()));
-        conv.or_else(|| {
-            self.is::<Dense>()
-                .map(|op| (op.bias, op.quantizer.as_ref()))
-        })
+        let conv = self.is::<Conv2d>().map(|op| (op.bias, &op.quantizer));
+        let dense = self.is::<Dense>().map(|op| (op.bias, &op.quantizer));
+        let grouped = self
+            .is::<GroupedConv2d>()
+            .map(|op| (op.bias, &op.quantizer));
+        let found = conv.or(dense).or(grouped);
+        found.map(|(bias, quantizer)| (bias, quantizer.as_ref()))
     }
 
     /// Calls `product(output, input, weight)` for each product of one example behind the
@@ -78,6 +78,10 @@ impl Node<'_> {
             for o in (0..op.out_features).filter(|&o| wanted(o)) {
                 (0..op.in_features).for_each(|i| product(o, i, o * op.in_features + i));
             }
+        }
+        if let Some(op) = self.is::<GroupedConv2d>() {
+            imported::products(op, &self.inputs[0], self.output, wanted, product);
+            return;
         }
         let Some(op) = self.is::<Conv2d>() else {
             return;

@@ -9,8 +9,8 @@ use super::message::{
 use crate::atomic_file;
 use crate::model::Model;
 use crate::op::{
-    AveragePool2d, BatchNorm, Conv2d, Dense, Dropout, Function, MaxPool2d, Op, Pointwise, Quantize,
-    Relu, ZeroPad2d,
+    AveragePool2d, BatchNorm, Conv2d, Dense, Dropout, Function, GroupedConv2d, MaxPool2d, Op,
+    Pointwise, Quantize, Relu, ZeroPad2d,
 };
 use crate::quantizer::Quantization;
 use prost::Message;
@@ -192,6 +192,15 @@ impl Writer {
                 ints("kernel_shape", op.kernel),
                 ints("strides", [op.stride; 2]),
                 ints("pads", [op.padding; 4]),
+            ];
+            self.node("Conv", &weights, output, attributes);
+        } else if let Some(op) = layer.is::<GroupedConv2d>() {
+            let weights = self.weights(layer, op.quantizer.as_ref(), op.bias)?;
+            let attributes = vec![
+                ints("kernel_shape", op.kernel),
+                ints("strides", op.stride),
+                ints("dilations", op.dilation),
+                int("group", op.groups as i64),
             ];
             self.node("Conv", &weights, output, attributes);
         } else if let Some(op) = layer.is::<Dense>() {

@@ -7,7 +7,7 @@ use super::node::Node;
 use super::quantized::{Weights, recognize};
 use super::translate::Translator;
 use super::value::{Activation, Value};
-use crate::op::{AveragePool2d, BatchNorm, Conv2d, Dense, MaxPool2d, ZeroPad2d};
+use crate::op::{AveragePool2d, BatchNorm, Conv2d, Dense, GroupedConv2d, MaxPool2d, ZeroPad2d};
 
 /// The shortest decimal number that is this float32: 1e-5 rather than 9.99999974e-6.
 pub(super) fn decimal(value: f32) -> f64 {
@@ -65,28 +65,38 @@ impl Translator<'_> {
         let stride = node.sizes("strides", [1; 2])?;
         let reach = |axis: usize, k: usize| (k.max(1) - 1).saturating_mul(dilation[axis]) + 1;
         let pads = padding(node, &x.shape, [reach(0, kh), reach(1, kw)])?;
-        let even = pads.iter().all(|p| *p == pads[0]) && pads[0] < kh.min(kw);
-        if !even {
+        let is_plain = groups == 1 && dilation == [1, 1] && stride[0] == stride[1];
+        let even = is_plain && pads.iter().all(|p| *p == pads[0]) && pads[0] < kh.min(kw);
+        if !even && pads != [0; 4] {
             x = self.padded(node, &x, pads)?;
         }
         let bias = Self::optional(inputs, 2, "bias")?.map(|b| b.array.as_floats());
         let weights = self.weights(node, kernel);
+        let (in_channels, kernel) = (channels.saturating_mul(groups), [kh, kw]);
+        let (has_bias, quantizer) = (bias.is_some(), weights.quantizer);
+        let params = std::iter::once(weights.values).chain(bias).collect();
+        if !is_plain {
+            let op = GroupedConv2d {
+                in_channels,
+                out_channels,
+                kernel,
+                stride,
+                dilation,
+                groups,
+                bias: has_bias,
+                quantizer,
+            };
+            return self.push(node, op, &x, params);
+        }
         let op = Conv2d {
-            in_channels: channels.saturating_mul(groups),
+            in_channels,
             out_channels,
-            kernel: [kh, kw],
+            kernel,
             stride: stride[0],
             padding: if even { pads[0] } else { 0 },
-            bias: bias.is_some(),
-            quantizer: weights.quantizer,
+            bias: has_bias,
+            quantizer,
         };
-        if groups != 1 || dilation != [1, 1] || stride[0] != stride[1] {
-            return Err(format!(
-                "group {groups}, dilations {dilation:?}, strides {stride:?}; convolutions here have \
-                 one group, no dilation and one stride"
-            ));
-        }
-        let params = std::iter::once(weights.values).chain(bias).collect();
         self.push(node, op, &x, params)
     }
 

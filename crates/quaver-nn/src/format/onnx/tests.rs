@@ -256,6 +256,29 @@ fn uneven_padding_is_a_layer_of_its_own() {
 }
 
 #[test]
+fn channels_convolved_alone_keep_their_groups() {
+    let imported = File::new(&[0, 2, 3, 3])
+        .floats(
+            "kernel",
+            &[2, 1, 2, 2],
+            &[1.0, 0.0, 0.0, 2.5, 0.5, 0.0, 0.0, -1.5],
+        )
+        .node(
+            "Conv",
+            &["x", "kernel"],
+            "c",
+            &[("group", &[2]), ("dilations", &[2, 2])],
+        )
+        .node("Flatten", &["c"], "y", &[("axis", &[1])])
+        .read()
+        .unwrap();
+    assert_eq!(imported.layers[0].number, "grouped_conv2d:1");
+    let x: Vec<f32> = (0..18).map(|i| i as f32).collect();
+    // Corners of each plane: 0 + 2.5·8 and 0.5·9 − 1.5·17.
+    assert_eq!(outputs(&imported, &x), [20.0, -21.0]);
+}
+
+#[test]
 fn what_cannot_be_expressed_is_refused_by_name() {
     let said = |file: File| file.read().unwrap_err().to_string();
     let error = said(File::new(&[0, 4]).node("Einsum", &["x"], "y", &[]));
