@@ -16,8 +16,15 @@ pub(super) fn numbers(build: &Builder) -> Vec<String> {
     build.layers.iter().map(|l| number(l.op.name())).collect()
 }
 
-/// Puts dropout before the layers that `text` names and returns the largest probability.
-pub(super) fn insert(build: &mut Builder, text: &str) -> Result<f64, OnnxError> {
+/// Largest probability of all dropout layers, 0 without any.
+pub(super) fn largest(build: &Builder) -> f64 {
+    let ops = build.layers.iter().map(|layer| layer.op.as_any());
+    ops.filter_map(|op| op.downcast_ref::<Dropout>())
+        .fold(0.0, |p, op| p.max(op.p))
+}
+
+/// Puts dropout before the layers that `text` names.
+pub(super) fn insert(build: &mut Builder, text: &str) -> Result<(), OnnxError> {
     let wrong = |reason: String| OnnxError::Option {
         what: "dropout",
         reason,
@@ -52,5 +59,5 @@ pub(super) fn insert(build: &mut Builder, text: &str) -> Result<f64, OnnxError> 
     for (&at, &p) in places.iter().rev() {
         build.insert(at, Box::new(Dropout { p }));
     }
-    Ok(places.into_values().fold(0.0, f64::max))
+    Ok(())
 }

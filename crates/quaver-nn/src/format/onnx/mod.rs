@@ -96,7 +96,8 @@ pub fn read(bytes: Vec<u8>, options: &Options) -> Result<Imported, OnnxError> {
     let translated = translate::translate(&file, size, options.surrogate)?;
     let (mut build, notes) = (translated.build, translated.notes);
     normalize(&mut build, options)?;
-    let p = dropout::insert(&mut build, &options.dropout)?;
+    dropout::insert(&mut build, &options.dropout)?;
+    let p = dropout::largest(&build);
     let classes = build.shapes[build.shapes.len() - 1][0];
     let info = Info {
         arch: "onnx".into(),
