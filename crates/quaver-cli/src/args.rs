@@ -215,9 +215,10 @@ pub(crate) struct NetworkArgs {
     /// Topology (see `quaver list`)
     #[arg(long, default_value = "full-precision")]
     pub(crate) topology: String,
-    /// Dropout probability in [0, 1); the topology's unless given
-    #[arg(long)]
-    pub(crate) dropout: Option<f64>,
+    /// Dropout probability in [0, 1), the topology's unless given; for an ONNX file where dropout
+    /// is put back, e.g. "p=0.5 before dense:2,dense:3"
+    #[arg(long, value_name = "P")]
+    pub(crate) dropout: Option<String>,
     /// Where dropout stands
     #[arg(long, value_enum, default_value_t = Placement::Dense)]
     pub(crate) dropout_placement: Placement,
@@ -442,26 +443,46 @@ pub(crate) enum Model {
         /// Model file
         model: PathBuf,
     },
-    /// Make a model of weights named as PyTorch's nn.Sequential names them
-    Import {
-        /// safetensors file
-        // `weights` names the quantizer among the network's flags.
-        #[arg(id = "tensors", value_name = "WEIGHTS")]
-        weights: PathBuf,
-        #[command(flatten)]
-        network: NetworkArgs,
-        /// Model file to write
-        #[arg(long, value_name = "MODEL")]
-        out: PathBuf,
-    },
-    /// Write a model's weights as PyTorch reads them
+    /// Make a model of an ONNX file, or of weights named as PyTorch's nn.Sequential names them
+    Import(Box<Import>),
+    /// Write a model as ONNX, or its weights as PyTorch reads them
     Export {
         /// Model file
         model: PathBuf,
-        /// safetensors file to write
-        #[arg(long, value_name = "WEIGHTS.safetensors")]
+        /// File to write: NAME.onnx, or safetensors
+        #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// ONNX or safetensors file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Model file to write
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+}
+
+/// What is said about an ONNX file.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct OnnxArgs {
+    /// Mean that the network expects pixels to be normalized with; one, or one for each channel
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) mean: Vec<f64>,
+    /// Deviation that goes with --mean
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) std: Vec<f64>,
+    /// What stands for the gradient of quantizers: hardtanh, identity, value-clip, approx-sign,
+    /// swish-sign or none
+    #[arg(long, default_value = "hardtanh")]
+    pub(crate) surrogate: String,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

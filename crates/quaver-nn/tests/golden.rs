@@ -2,9 +2,14 @@
 //! Monte-Carlo moments here. The references lie in `shared/golden` beside the repository;
 //! without them the test passes and says so.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what was compared is counted from the output"
+)]
+
 mod golden_data;
 
-use golden_data::{Golden, NETWORKS, golden_folder};
+use golden_data::{FILES, Golden, NETWORKS, golden_folder};
 use quaver_nn::loss::{cross_entropy, softmax};
 use quaver_nn::noise::{Draw, Noise, Purpose};
 use std::sync::Mutex;
@@ -208,39 +213,87 @@ fn compare_passes(golden: &Golden) -> [Scores; 2] {
     ]
 }
 
-#[test]
-fn networks_trained_in_pytorch_agree() {
-    const CHECKS: usize = 6;
+/// Quantities that are compared for each network.
+const CHECKS: usize = 6;
+
+/// Compares one network and adds what does not hold to `failed`.
+fn compare(name: &str, golden: &Golden, failed: &mut Vec<String>) {
+    let mut rows = compare_outputs(golden);
+    rows.extend(compare_gradients(golden));
+    for rows in rows {
+        let Rows { what, n, error, .. } = rows;
+        let (explained, beyond) = (rows.explained, rows.beyond.len());
+        println!("{name} {what}: n={n} error={error:.1e} explained={explained} beyond={beyond}");
+        if !rows.holds() {
+            failed.push(format!("{name} {what}: images {:?}", rows.beyond));
+        }
+    }
+    for scores in compare_passes(golden) {
+        let (what, n) = (scores.what, scores.values.len());
+        let largest = scores.values.iter().copied().fold(0.0, f64::max);
+        let beyond = scores.beyond(4.0);
+        println!("{name} {what}: n={n} largest={largest:.2} beyond_four={beyond}");
+        if !scores.holds() {
+            failed.push(format!("{name} {what}: {largest} standard errors"));
+        }
+    }
+}
+
+/// Compares all of `names` as `load` gives them, or says that it cannot.
+fn compare_all<'a>(names: &[&'a str], load: impl Fn(&std::path::Path, &'a str) -> Golden) {
+    let n = names.len() * CHECKS;
     let Some(folder) = golden_folder() else {
-        println!("golden: skipped {} tests", NETWORKS.len() * CHECKS);
-        println!("golden: ran 0 skipped {}", NETWORKS.len() * CHECKS);
+        println!("golden: skipped {n} tests");
+        println!("golden: ran 0 skipped {n}");
         return;
     };
     let mut failed = Vec::new();
-    for name in NETWORKS {
-        let golden = Golden::load(&folder, name);
-        let mut rows = compare_outputs(&golden);
-        rows.extend(compare_gradients(&golden));
-        for rows in rows {
-            let Rows { what, n, error, .. } = rows;
-            let (explained, beyond) = (rows.explained, rows.beyond.len());
-            println!(
-                "{name} {what}: n={n} error={error:.1e} explained={explained} beyond={beyond}"
-            );
-            if !rows.holds() {
-                failed.push(format!("{name} {what}: images {:?}", rows.beyond));
-            }
-        }
-        for scores in compare_passes(&golden) {
-            let (what, n) = (scores.what, scores.values.len());
-            let largest = scores.values.iter().copied().fold(0.0, f64::max);
-            let beyond = scores.beyond(4.0);
-            println!("{name} {what}: n={n} largest={largest:.2} beyond_four={beyond}");
-            if !scores.holds() {
-                failed.push(format!("{name} {what}: {largest} standard errors"));
-            }
-        }
+    for name in names {
+        compare(name, &load(&folder, name), &mut failed);
     }
-    println!("golden: ran {} skipped 0", NETWORKS.len() * CHECKS);
+    println!("golden: ran {n} skipped 0");
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn networks_trained_in_pytorch_agree() {
+    compare_all(&NETWORKS, Golden::load);
+}
+
+#[test]
+fn networks_imported_from_onnx_agree() {
+    let dropout = |file| {
+        FILES
+            .iter()
+            .find(|(name, _)| *name == file)
+            .expect("listed")
+            .1
+    };
+    compare_all(&FILES.map(|(file, _)| file), |folder, file| {
+        Golden::import(folder, file, dropout(file))
+    });
+}
+
+#[test]
+fn imported_networks_are_the_ones_that_were_exported() {
+    let Some(folder) = golden_folder() else {
+        println!("golden: ran 0 skipped {}", NETWORKS.len());
+        return;
+    };
+    for name in NETWORKS {
+        let dropout = FILES
+            .iter()
+            .find(|(file, _)| *file == name)
+            .expect("listed")
+            .1;
+        let (built, imported) = (
+            Golden::load(&folder, name),
+            Golden::import(&folder, name, dropout),
+        );
+        let (built, imported) = (built.network.model(), imported.network.model());
+        assert_eq!(imported.graph.to_json(), built.graph.to_json(), "{name}");
+        // Latent weights to the last bit, under the quantizers that they were trained with.
+        assert_eq!(imported.params, built.params, "{name}");
+    }
+    println!("golden: ran {} skipped 0", NETWORKS.len());
 }

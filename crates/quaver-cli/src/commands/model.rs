@@ -1,11 +1,14 @@
 //! `quaver model show | import | export`.
 
+mod onnx;
+
 use crate::Ending;
 use crate::args::{Model as Args, NetworkArgs};
 use crate::commands::train::network_spec;
 use crate::context::{Context, check_output};
 use crate::output::print;
 use anyhow::{Context as _, bail};
+use quaver_nn::format::onnx::export as to_onnx;
 use quaver_nn::format::safetensors::{export, load, load_tensors, save, take_params};
 use quaver_nn::model::{Info, Model};
 use serde::Serialize;
@@ -19,15 +22,17 @@ const N_CLASSES: usize = 10;
 pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
     match args {
         Args::Show { model } => show(context, model, &load(model)?.0)?,
-        Args::Import {
-            weights,
-            network,
-            out,
-        } => import(context, weights, network, out)?,
+        Args::Import(args) => match is_onnx(&args.file) {
+            true => onnx::import(context, args)?,
+            false => import(context, &args.file, &args.network, &args.out)?,
+        },
         Args::Export { model, out } => {
             check_output(out)?;
             let (model, _) = load(model)?;
-            export(out, &model)?;
+            match is_onnx(out) {
+                true => to_onnx(out, &model)?,
+                false => export(out, &model)?,
+            }
             let names: Vec<_> = model
                 .named_params()
                 .into_iter()
@@ -39,6 +44,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
         }
     }
     Ok(Ending::Done)
+}
+
+fn is_onnx(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("onnx"))
 }
 
 fn import(
@@ -93,6 +103,12 @@ struct Layer {
 }
 
 fn show(context: &Context, path: &Path, model: &Model) -> anyhow::Result<()> {
+    let (document, text) = describe(path, model);
+    print(context.common.json, &document, &text)
+}
+
+/// A model as a document and as text.
+fn describe(path: &Path, model: &Model) -> (serde_json::Value, String) {
     let params = model.graph.params();
     let layer = |i: usize| {
         let node = &model.graph.nodes()[i];
@@ -141,5 +157,5 @@ fn show(context: &Context, path: &Path, model: &Model) -> anyhow::Result<()> {
             layer.name, layer.op, layer.parameters, layer.config
         );
     }
-    print(context.common.json, &document, &text)
+    (document, text)
 }

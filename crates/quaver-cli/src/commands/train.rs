@@ -36,7 +36,7 @@ pub(crate) fn network_spec(
         filters: args.filters,
         arch: args.arch.clone(),
         precision,
-        dropout: args.dropout.unwrap_or(topology.dropout),
+        dropout: probability(args.dropout.as_deref())?.unwrap_or(topology.dropout),
         dropout_placement: match args.dropout_placement {
             Placement::Dense => DropoutPlacement::Dense,
             Placement::All => DropoutPlacement::All,
@@ -144,4 +144,13 @@ pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
     );
     print(context.common.json, &document, &text)?;
     Ok(Ending::Done)
+}
+
+/// A dropout probability; where dropout stands can be said of ONNX files alone.
+fn probability(text: Option<&str>) -> anyhow::Result<Option<f64>> {
+    let parse = |text: &str| {
+        let number = text.trim().parse();
+        number.with_context(|| format!("--dropout must be a number in [0, 1) here, got {text:?}"))
+    };
+    text.map(parse).transpose()
 }

@@ -1,3 +1,4 @@
 //! Model files in and out.
 
+pub mod onnx;
 pub mod safetensors;

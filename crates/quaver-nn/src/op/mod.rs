@@ -6,25 +6,35 @@
 
 mod activation;
 mod add;
+mod affine;
+mod average_pool2d;
 mod batch_norm;
+mod concat;
 mod conv2d;
 mod dense;
 mod dropout;
 mod flatten;
+mod grouped_conv2d;
 mod max_pool2d;
 mod pad;
+mod pointwise;
 mod quantize;
 mod weights;
 mod zero_pad2d;
 
 pub use activation::Relu;
 pub use add::Add;
+pub use affine::Affine;
+pub use average_pool2d::AveragePool2d;
 pub use batch_norm::BatchNorm;
+pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use grouped_conv2d::GroupedConv2d;
 pub use max_pool2d::MaxPool2d;
+pub use pointwise::{Function, Pointwise};
 pub use quantize::Quantize;
 pub use zero_pad2d::ZeroPad2d;
 
@@ -276,12 +286,17 @@ type Build = fn(Value) -> Result<Box<dyn Op>, OpError>;
 /// Every op a model file may name.
 const REGISTRY: &[(&str, Build)] = &[
     ("add", parse::<Add>),
+    ("affine", parse::<Affine>),
+    ("average_pool2d", parse::<AveragePool2d>),
     ("batch_norm", parse::<BatchNorm>),
+    ("concat", parse::<Concat>),
     ("conv2d", parse::<Conv2d>),
     ("dense", parse::<Dense>),
     ("dropout", parse::<Dropout>),
     ("flatten", parse::<Flatten>),
+    ("grouped_conv2d", parse::<GroupedConv2d>),
     ("max_pool2d", parse::<MaxPool2d>),
+    ("pointwise", parse::<Pointwise>),
     ("quantize", parse::<Quantize>),
     ("relu", parse::<Relu>),
     ("zero_pad2d", parse::<ZeroPad2d>),

@@ -10,7 +10,8 @@ use quaver_nn::graph::Graph;
 use quaver_nn::network::Network;
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
-    BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, ZeroPad2d,
+    Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function,
+    GroupedConv2d, MaxPool2d, Op, Pointwise, Quantize, Relu, ZeroPad2d,
 };
 use std::sync::Arc;
 
@@ -71,6 +72,25 @@ proptest! {
     }
 
     #[test]
+    fn grouped_convolution(groups in 1_usize..5, channels in [1_usize..4, 1_usize..8],
+                           kernel in [1_usize..4, 1_usize..4], stride in [1_usize..4, 1_usize..4],
+                           dilation in [1_usize..4, 1_usize..4], more in [0_usize..4, 0_usize..4],
+                           bias in any::<bool>(), quantizer in quantizers(), n in sizes()) {
+        let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1 + more[axis];
+        let input = vec![2, reach(0), reach(1)];
+        let [in_channels, out_channels] = channels.map(|c| c * groups);
+        let front = Conv2d {
+            in_channels: 2, out_channels: in_channels, kernel: [1, 1], stride: 1, padding: 0,
+            bias: false, quantizer: None,
+        };
+        let quantizer = quantization(quantizer);
+        let conv = GroupedConv2d {
+            in_channels, out_channels, kernel, stride, dilation, groups, bias, quantizer,
+        };
+        agree(input, vec![Box::new(front), Box::new(conv)], n);
+    }
+
+    #[test]
     fn dense_layers(sizes in [1_usize..70, 1_usize..70, 1_usize..70], bias in any::<bool>(),
                     quantizer in quantizers(), n in sizes()) {
         let [a, b, c] = sizes;
@@ -87,6 +107,30 @@ proptest! {
         // Five levels, so that most windows have several maxima.
         let levels = Quantize { quantizer: quantization("k-bit").unwrap() };
         agree(input, vec![Box::new(levels), Box::new(pool)], n);
+    }
+
+    #[test]
+    fn averages(kernel in [1_usize..5, 1_usize..5], stride in [1_usize..4, 1_usize..4],
+                padding in [0_usize..4, 0_usize..4, 0_usize..4, 0_usize..4],
+                more in [0_usize..6, 0_usize..6], count_padding in any::<bool>(), n in sizes()) {
+        let [left, right, top, bottom] = padding;
+        let (kh, kw) = (kernel[0] - 1, kernel[1] - 1);
+        let padding = [left.min(kw), right.min(kw), top.min(kh), bottom.min(kh)];
+        let pool = AveragePool2d { kernel, stride, padding, count_padding };
+        agree(vec![3, kernel[0] + more[0], kernel[1] + more[1]], vec![Box::new(pool)], n);
+    }
+
+    #[test]
+    fn functions(slope in -1.0..2.0, scale in [-2.0..2.0, -2.0..2.0], shift in -1.0..1.0, n in sizes()) {
+        let point = |function| -> Box<dyn Op> { Box::new(Pointwise { function }) };
+        let ops = vec![
+            Box::new(Affine { scale: scale.to_vec(), shift: vec![shift] }) as Box<dyn Op>,
+            point(Function::LeakyRelu { slope }),
+            point(Function::Tanh),
+            point(Function::Clip { min: -0.4, max: 0.6 }),
+            point(Function::Sigmoid),
+        ];
+        agree(vec![2, 3, 1], ops, n);
     }
 
     #[test]
@@ -121,6 +165,20 @@ fn branches_and_doubled_inputs() {
         for noise in [Noise::Off, DRAWN] {
             Case::new(residual(), n).agree(every_simd(), noise, TOLERANCE);
         }
+    }
+}
+
+#[test]
+fn joined_channels() {
+    for n in [15, 16, 83] {
+        let mut graph = Graph::new(vec![2, 3, 4]).unwrap();
+        let relu = Box::new(Relu::default());
+        let relu = graph.push("relu".into(), relu, vec![0]).unwrap();
+        let inputs = vec![0, relu, relu];
+        graph
+            .push("joined".into(), Box::new(Concat {}), inputs)
+            .unwrap();
+        Case::new(graph, n).agree(every_simd(), DRAWN, TOLERANCE);
     }
 }
 

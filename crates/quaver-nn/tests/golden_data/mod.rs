@@ -4,6 +4,7 @@ use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
 use quaver_nn::arch::{Spec, Topology};
 use quaver_nn::engine::Engine;
+use quaver_nn::format::onnx::{Options, import};
 use quaver_nn::format::safetensors::{load_tensors, take_params};
 use quaver_nn::graph::Graph;
 use quaver_nn::model::{Info, Model};
@@ -17,6 +18,17 @@ use std::sync::Arc;
 /// The sequential networks among the references.
 pub(crate) const NETWORKS: [&str; 4] =
     ["lenet5-full", "lenet5-2bit", "lenet5-bnn", "cleverhans-cnn"];
+
+/// ONNX files among the references, by both of PyTorch's exporters, and where their dropout was.
+pub(crate) const FILES: [(&str, &str); 7] = [
+    ("lenet5-full", "p=0.5 before dense:2,dense:3"),
+    ("lenet5-full-dynamo", "p=0.5 before dense:2,dense:3"),
+    ("lenet5-2bit", "p=0.5 before dense:2,dense:3"),
+    ("lenet5-bnn", "p=0.5 before dense:2,dense:3"),
+    ("cleverhans-cnn", "p=0.5 before dense:1"),
+    ("mini-resnet", "p=0.3 before dense:1"),
+    ("mini-resnet-dynamo", "p=0.3 before dense:1"),
+];
 
 /// Where the references lie: `shared/golden` in the nearest folder above that has it.
 pub(crate) fn golden_folder() -> Option<PathBuf> {
@@ -43,20 +55,35 @@ impl Golden {
         let params = take_params(&file, &graph, "", &mut tensors).expect("weights fit");
         assert!(tensors.is_empty(), "{name}: foreign tensors");
         let info = Info::default();
-        let model = Arc::new(Model {
+        let model = Model {
             graph,
             params,
             info,
-        });
+        };
+        Self::new(model, folder.join(format!("{name}.npz")))
+    }
+
+    /// The same from an ONNX file, with `dropout` put back.
+    pub(crate) fn import(folder: &Path, file: &str, dropout: &str) -> Self {
+        let options = Options {
+            dropout: dropout.into(),
+            ..Options::default()
+        };
+        let path = folder.join(format!("{file}.onnx"));
+        let imported = import(&path, &options).expect(file);
+        let name = file.trim_end_matches("-dynamo");
+        Self::new(imported.model, folder.join(format!("{name}.npz")))
+    }
+
+    fn new(model: Model, arrays: PathBuf) -> Self {
         let engine = Arc::new(Engine::new(2, None).expect("engine"));
-        let arrays = folder.join(format!("{name}.npz"));
         let pixels = array::<f32>(&arrays, "x");
         let labels: Vec<usize> = array::<i64>(&arrays, "y")
             .iter()
             .map(|&y| y as usize)
             .collect();
         Self {
-            network: Network::new(model, engine),
+            network: Network::new(Arc::new(model), engine),
             ids: (0..labels.len() as u64).collect(),
             labels,
             pixels,

@@ -1,6 +1,7 @@
 //! An independent interpreter of graphs: float64, plain `(n, c, h, w)` arrays, loops as in the
 //! formulas. Dropout masks and stochastic weights come from the engine's own streams.
 
+mod imported;
 mod op;
 pub(crate) mod quantizer;
 

@@ -1,11 +1,12 @@
 //! One op at a time, in float64, by straightforward loops over `(n, c, h, w)`.
 
 use super::Statistics;
+use super::imported;
 use super::quantizer::{quantize, surrogate};
 use quaver_nn::noise::{LayerDraw, Noise};
 use quaver_nn::op::{
-    Add, BatchNorm, Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, Relu, Shape,
-    ZeroPad2d,
+    Add, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, GroupedConv2d, MaxPool2d, Op,
+    Quantize, Relu, Shape, ZeroPad2d,
 };
 use quaver_nn::quantizer::Quantization;
 
@@ -57,13 +58,13 @@ impl Node<'_> {
 
     /// Bias and quantizer of a layer with weights.
     fn weighted(&self) -> Option<(bool, Option<&Quantization>)> {
-        let conv = self
-            .is::<Conv2d>()
-            .map(|op| (op.bias, op.quantizer.as_ref()));
-        conv.or_else(|| {
-            self.is::<Dense>()
-                .map(|op| (op.bias, op.quantizer.as_ref()))
-        })
+        let conv = self.is::<Conv2d>().map(|op| (op.bias, &op.quantizer));
+        let dense = self.is::<Dense>().map(|op| (op.bias, &op.quantizer));
+        let grouped = self
+            .is::<GroupedConv2d>()
+            .map(|op| (op.bias, &op.quantizer));
+        let found = conv.or(dense).or(grouped);
+        found.map(|(bias, quantizer)| (bias, quantizer.as_ref()))
     }
 
     /// Calls `product(output, input, weight)` for each product of one example behind the
@@ -77,6 +78,10 @@ impl Node<'_> {
             for o in (0..op.out_features).filter(|&o| wanted(o)) {
                 (0..op.in_features).for_each(|i| product(o, i, o * op.in_features + i));
             }
+        }
+        if let Some(op) = self.is::<GroupedConv2d>() {
+            imported::products(op, &self.inputs[0], self.output, wanted, product);
+            return;
         }
         let Some(op) = self.is::<Conv2d>() else {
             return;
@@ -244,6 +249,10 @@ impl Node<'_> {
             (0..out.len()).for_each(|i| out[i] = kept.weights[0] * x[i].max(0.0));
         } else if self.is::<Add>().is_some() {
             (0..out.len()).for_each(|i| out[i] = x[i] + inputs[1][i]);
+        } else if self.is::<Concat>().is_some() {
+            out = inputs.concat();
+        } else if let Some(terms) = imported::terms(self.op, &self.inputs[0], self.output, x) {
+            out = terms.apply(x);
         } else {
             assert!(
                 self.is::<Flatten>().is_some(),
@@ -298,6 +307,16 @@ impl Node<'_> {
                     into.add(0, 0, x[i] * u);
                 }
             }
+        } else if self.is::<Concat>().is_some() {
+            let mut from = 0;
+            for (input, into) in inputs.iter().zip(&mut into.inputs) {
+                let at = example * input.len();
+                into[at..at + input.len()].copy_from_slice(&u[from..from + input.len()]);
+                from += input.len();
+            }
+            return;
+        } else if let Some(terms) = imported::terms(self.op, &self.inputs[0], self.output, x) {
+            dx = terms.pull(u, x.len());
         } else {
             dx.copy_from_slice(u);
         }

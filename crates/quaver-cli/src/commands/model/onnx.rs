@@ -1,0 +1,129 @@
+//! `quaver model import NET.onnx`.
+
+use super::describe;
+use crate::args::{DataArgs, Import, NetworkArgs};
+use crate::context::{Context, check_output};
+use crate::output::{print, rate};
+use anyhow::{Context as _, bail};
+use quaver::classifier::{Batch, Classifier, Noise};
+use quaver::data::Split;
+use quaver::evaluate::interval::Rate;
+use quaver::network::Network;
+use quaver_nn::format::onnx::{Imported, Options, import as read};
+use quaver_nn::format::safetensors::save;
+use quaver_nn::loss::argmax;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Images that say whether an import is plausible.
+const N_IMAGES: usize = 1000;
+/// Accuracy that a network that was imported as it was trained has.
+const PLAUSIBLE: f64 = 0.5;
+
+pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
+    let Import {
+        file: path,
+        network,
+        onnx,
+        data,
+        out,
+    } = args;
+    let surrogate = serde_json::from_value(json!(onnx.surrogate));
+    let options = Options {
+        dropout: dropout(network)?,
+        mean: onnx.mean.clone(),
+        std: onnx.std.clone(),
+        surrogate: surrogate.with_context(|| format!("--surrogate {:?}", onnx.surrogate))?,
+    };
+    check_output(out)?;
+    let imported = read(path, &options).with_context(|| path.display().to_string())?;
+    let model = Arc::new(imported.model.clone());
+    let network = Network::new(model, Arc::clone(&context.engine))?;
+    let accuracy = match data.dataset {
+        Some(_) => Some(accuracy(context, &network, data)?),
+        None => None,
+    };
+    save(out, &imported.model, None)?;
+    let (mut document, text) = describe(out, &imported.model);
+    let text = told(&imported, accuracy.as_ref(), &mut document, text);
+    print(context.common.json, &document, &text)
+}
+
+/// Where dropout is put back; other flags of a network have no meaning for a whole file.
+fn dropout(network: &NetworkArgs) -> anyhow::Result<String> {
+    let text = network.dropout.clone().unwrap_or_default();
+    if !text.is_empty() && !text.contains("before") {
+        bail!(
+            "--dropout must say where for an ONNX file, like \"p=0.5 before dense:2,dense:3\", \
+             got {text:?}"
+        );
+    }
+    if network.weights.is_some() || network.activations.is_some() {
+        bail!("--weights and --activations do not go with an ONNX file, which has its own");
+    }
+    Ok(text)
+}
+
+/// Accuracy on the first test images, noise off.
+fn accuracy(context: &Context, network: &Network, data: &DataArgs) -> anyhow::Result<Rate> {
+    let dataset = context.dataset(data, Split::Test, None)?;
+    if dataset.image_shape() != network.input_shape() {
+        bail!(
+            "expected images of {:?} for this model, got {:?} from {}",
+            network.input_shape(),
+            dataset.image_shape(),
+            dataset.name()
+        );
+    }
+    let n = dataset.len().min(N_IMAGES);
+    let x = dataset.images(0..n);
+    let batch = Batch {
+        x: x.view(),
+        ids: &dataset.ids()[..n],
+    };
+    let logits = context
+        .engine
+        .install(|| network.logits(batch, Noise::Off))?;
+    let rows = logits.outer_iter().zip(&dataset.labels()[..n]);
+    let right = rows.map(|(row, &label)| argmax(&row.to_vec()) == label);
+    Rate::of(right).context("the data set has no images")
+}
+
+/// Adds to a model's description what only the import knows.
+fn told(
+    imported: &Imported,
+    accuracy: Option<&Rate>,
+    document: &mut serde_json::Value,
+    mut text: String,
+) -> String {
+    let mut notes = imported.notes.clone();
+    if accuracy.is_some_and(|rate| rate.high < PLAUSIBLE) {
+        notes.push(
+            "this accuracy is implausible for a trained network; most were trained on normalized \
+             pixels: try --mean 0.1307 --std 0.3081 for MNIST"
+                .into(),
+        );
+    }
+    let layers: Vec<_> = imported
+        .layers
+        .iter()
+        .map(|layer| json!({ "number": layer.number, "node": layer.node }))
+        .collect();
+    document["imported"] = json!({
+        "layers": layers,
+        "notes": notes,
+        "clean_accuracy": accuracy,
+    });
+    text.push_str("layers as --dropout names them, and the nodes they come from\n");
+    for layer in &imported.layers {
+        let _ = writeln!(text, "  {:20} {}", layer.number, layer.node);
+    }
+    for note in &notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    if accuracy.is_some() {
+        let _ = writeln!(text, "clean accuracy, noise off: {}", rate(accuracy));
+    }
+    text
+}

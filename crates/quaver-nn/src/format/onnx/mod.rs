@@ -1,0 +1,143 @@
+//! ONNX files in and out: a network trained elsewhere becomes a [`Model`] of the layers here.
+//!
+//! Nodes are translated one by one; what depends on constants alone is computed. Quantizers are
+//! recognized, of weights by their values and of activations by the chain of operators that
+//! exporters leave of them, so that surrogate gradients survive. What cannot be expressed is
+//! refused with the node's name and what would be needed.
+
+mod array;
+mod builder;
+mod dropout;
+mod elementwise;
+mod error;
+mod export;
+mod fold;
+mod layers;
+mod limits;
+mod message;
+mod node;
+mod quantized;
+mod shapes;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod translate;
+mod value;
+
+pub use error::OnnxError;
+pub use export::{export, to_bytes};
+
+use crate::model::{Info, Model};
+use crate::op::Affine;
+use crate::quantizer::Surrogate;
+use builder::Builder;
+use message::ModelFile;
+use prost::Message;
+use prost::bytes::Bytes;
+use std::path::Path;
+
+/// What an import is told beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Dropout to put back, which exporters leave out: `p=0.5 before dense:2,dense:3`, several
+    /// separated by `;`. A layer is named by its op and its number among those. Empty: none.
+    pub dropout: String,
+    /// Mean of the pixels, one or one for each channel, in units of the pixels; empty: none.
+    pub mean: Vec<f64>,
+    /// Deviation of the pixels, as many as means, positive.
+    pub std: Vec<f64>,
+    /// What stands for the gradient of every quantizer that is recognized.
+    pub surrogate: Surrogate,
+}
+
+/// A layer of an imported network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedLayer {
+    /// Its op and its number among those: `dense:2`.
+    pub number: String,
+    /// The node that it comes from; empty for what the import added.
+    pub node: String,
+}
+
+/// An imported network.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The network.
+    pub model: Model,
+    /// Its layers, in the order of the graph's nodes.
+    pub layers: Vec<ImportedLayer>,
+    /// What was recognized, left out or is computed differently.
+    pub notes: Vec<String>,
+}
+
+/// Reads the ONNX file at `path`.
+///
+/// # Errors
+/// When it cannot be read, or as [`read`].
+pub fn import(path: &Path, options: &Options) -> Result<Imported, OnnxError> {
+    let bytes = std::fs::read(path).map_err(|source| OnnxError::Io {
+        path: path.display().to_string(),
+        source,
+    })?;
+    read(bytes, options)
+}
+
+/// Reads the bytes of an ONNX file. Beside them it takes at most three times their size and a
+/// few megabytes, whatever they say.
+///
+/// # Errors
+/// When they are no ONNX file, too large, hold what cannot be expressed, or `options` do not fit
+/// the network.
+pub fn read(bytes: Vec<u8>, options: &Options) -> Result<Imported, OnnxError> {
+    limits::check(&bytes)?;
+    let size = bytes.len();
+    let file = ModelFile::decode(Bytes::from(bytes));
+    let file = file.map_err(|e| OnnxError::NoProtobuf(e.to_string()))?;
+    let translated = translate::translate(&file, size, options.surrogate)?;
+    let (mut build, notes) = (translated.build, translated.notes);
+    normalize(&mut build, options)?;
+    dropout::insert(&mut build, &options.dropout)?;
+    let p = dropout::largest(&build);
+    let classes = build.shapes[build.shapes.len() - 1][0];
+    let info = Info {
+        arch: "onnx".into(),
+        topology: "imported".into(),
+        dropout: p,
+        classes: (0..classes).map(|class| class.to_string()).collect(),
+        input_range: [0.0, 1.0],
+        training: None,
+    };
+    let numbers = dropout::numbers(&build);
+    let (model, nodes) = build.finish(info)?;
+    let layers = numbers.into_iter().zip(nodes);
+    let layers = layers.map(|(number, node)| ImportedLayer { number, node });
+    Ok(Imported {
+        model,
+        layers: layers.collect(),
+        notes,
+    })
+}
+
+/// Puts the normalization of pixels first.
+fn normalize(build: &mut Builder, options: &Options) -> Result<(), OnnxError> {
+    let (mean, std) = (&options.mean, &options.std);
+    let wrong = |what, reason: String| OnnxError::Option { what, reason };
+    if mean.is_empty() && std.is_empty() {
+        return Ok(());
+    }
+    let channels = build.shapes[0][0];
+    if mean.len() != std.len() || ![1, channels].contains(&mean.len()) {
+        let (m, s) = (mean.len(), std.len());
+        let reason = format!("{m} means and {s} deviations, allowed are one or {channels} of each");
+        return Err(wrong("mean and std", reason));
+    }
+    if !mean.iter().all(|m| m.is_finite()) {
+        return Err(wrong("mean", format!("must be finite, got {mean:?}")));
+    }
+    if !std.iter().all(|s| (1e-6..=1e6).contains(s)) {
+        return Err(wrong("std", format!("must be 1e-6 to 1e6, got {std:?}")));
+    }
+    let op = Affine::normalization(mean, std);
+    build.insert_first(Box::new(op));
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! From the nodes of an ONNX graph to layers.
+
+use super::array;
+use super::builder::Builder;
+use super::error::{OnnxError, Reason};
+use super::fold::{Budget, Constant, fold};
+use super::message::{GraphMessage, ModelFile, ValueInfo};
+use super::node::Node;
+use super::value::{Activation, Value};
+use crate::op::{Flatten, Shape};
+use crate::quantizer::Surrogate;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Versions of the operators that are read.
+const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
+/// Numbers that computed constants may have beside those of the file.
+const FOLDED: usize = 1 << 16;
+
+/// A graph half way.
+pub(super) struct Translator<'a> {
+    names: BTreeMap<&'a str, Rc<Value>>,
+    pub(super) build: Builder,
+    budget: Budget,
+    pub(super) surrogate: Surrogate,
+    /// Size of the batch axis in the file, if it is fixed.
+    pub(super) batch: Option<i64>,
+    /// What whoever imports should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// Layers, with the network's output last, and what is to be said about them.
+pub(super) struct Translated {
+    pub(super) build: Builder,
+    pub(super) notes: Vec<String>,
+}
+
+/// Translates a whole file of `size` bytes.
+pub(super) fn translate(
+    file: &ModelFile,
+    size: usize,
+    surrogate: Surrogate,
+) -> Result<Translated, OnnxError> {
+    let graph = file.graph.as_ref();
+    let graph = graph.ok_or_else(|| OnnxError::NoProtobuf("there is no graph in it".into()))?;
+    let set = file.opset_import.iter();
+    let opset = set
+        .filter(|set| ["", "ai.onnx"].contains(&set.domain.as_str()))
+        .map(|set| set.version)
+        .next()
+        .unwrap_or(1);
+    if !OPSETS.contains(&opset) {
+        return Err(OnnxError::File {
+            what: "opset",
+            got: opset.to_string(),
+            allowed: "7 to 25; export it anew with opset 17",
+        });
+    }
+    let (mut translator, input) = Translator::new(graph, size, surrogate)?;
+    for message in &graph.node {
+        let node = Node { message, opset };
+        let value = translator.node(&node).map_err(|e| node.error(e))?;
+        // Further outputs, such as a dropout's mask, have no meaning here.
+        if let Some(name) = message.output.first() {
+            translator.names.insert(name, Rc::new(value));
+        }
+    }
+    translator.finish(graph, input)
+}
+
+impl<'a> Translator<'a> {
+    fn new(
+        graph: &'a GraphMessage,
+        size: usize,
+        surrogate: Surrogate,
+    ) -> Result<(Self, &'a str), OnnxError> {
+        let mut names = BTreeMap::new();
+        for tensor in &graph.initializer {
+            let constant = Constant::from(array::read(tensor)?);
+            names.insert(tensor.name.as_str(), Rc::new(Value::Constant(constant)));
+        }
+        let free = |info: &&ValueInfo| !names.contains_key(info.name.as_str());
+        let inputs: Vec<&ValueInfo> = graph.input.iter().filter(free).collect();
+        let [input] = inputs[..] else {
+            return Err(OnnxError::File {
+                what: "number of inputs",
+                got: inputs.len().to_string(),
+                allowed: "1",
+            });
+        };
+        let (batch, shape) = input_shape(input)?;
+        let mut notes = Vec::new();
+        let activation = match shape[..] {
+            [height, width, channels] if channels <= 4 && height > 4 => {
+                notes.push(format!(
+                    "its images are channels-last {shape:?}; here they are ({channels}, {height}, {width})"
+                ));
+                let first = Activation::new(0, &[channels, height, width]);
+                first.transposed(&[1, 2, 0]).ok()
+            }
+            _ => None,
+        };
+        let (storage, activation) = match activation {
+            Some(activation) => (vec![shape[2], shape[0], shape[1]], activation),
+            None => (shape.clone(), Activation::new(0, &shape)),
+        };
+        crate::graph::Graph::new(storage.clone())?;
+        names.insert(input.name.as_str(), Rc::new(Value::Activation(activation)));
+        let translator = Self {
+            names,
+            build: Builder::new(storage),
+            budget: Budget(FOLDED + size),
+            surrogate,
+            batch,
+            notes,
+        };
+        Ok((translator, &input.name))
+    }
+
+    fn finish(mut self, graph: &GraphMessage, input: &str) -> Result<Translated, OnnxError> {
+        let [output] = &graph.output[..] else {
+            return Err(OnnxError::File {
+                what: "number of outputs",
+                got: graph.output.len().to_string(),
+                allowed: "1: the logits or probabilities",
+            });
+        };
+        let wrong = |got: String| OnnxError::File {
+            what: "output",
+            got,
+            allowed: "logits or probabilities of shape (batch, classes), computed from the input",
+        };
+        let value = self.names.get(output.name.as_str()).cloned();
+        let value =
+            value.ok_or_else(|| wrong(format!("{:?}, which no node writes", output.name)))?;
+        let activation = match &*value {
+            Value::Constant(_) => return Err(wrong(format!("a constant ({input:?} is not read)"))),
+            Value::Probabilities(of) => {
+                self.notes
+                    .push("the softmax at its end is left out: outputs here are logits".into());
+                of.clone()
+            }
+            other => self.materialize("output", other).map_err(&wrong)?,
+        };
+        let logits = self.vector("output", &activation).map_err(&wrong)?;
+        if logits.value == 0 || !logits.is_plain() || logits.size() < 2 {
+            return Err(wrong(format!("an output of shape {:?}", logits.shape)));
+        }
+        self.build.keep(logits.value);
+        Ok(Translated {
+            build: self.build,
+            notes: self.notes,
+        })
+    }
+
+    fn node(&mut self, node: &Node<'a>) -> Result<Value, Reason> {
+        if !["", "ai.onnx"].contains(&node.message.domain.as_str()) {
+            return Err(format!(
+                "operators of {:?} are not known here; export the model with standard operators",
+                node.message.domain
+            ));
+        }
+        let mut inputs = Vec::new();
+        for name in &node.message.input {
+            // An optional input that is not given has no name.
+            inputs.push(match name.as_str() {
+                "" => None,
+                name => {
+                    let known = self.names.get(name).cloned();
+                    Some(known.ok_or_else(|| format!("it reads {name:?}, which nothing writes"))?)
+                }
+            });
+        }
+        if node.op() == "Constant" {
+            return Ok(Value::Constant(node.constant()?.into()));
+        }
+        let constants = inputs.iter().map(|input| match input.as_deref() {
+            None => Ok(None),
+            Some(Value::Constant(constant)) => Ok(Some(constant)),
+            Some(_) => Err(()),
+        });
+        if let Ok(constants) = constants.collect::<Result<Vec<_>, ()>>() {
+            let folded = fold(node, &constants, &mut self.budget)?;
+            return folded.map(Value::Constant).ok_or_else(|| {
+                "it is not computed on constants here; simplify the model first".into()
+            });
+        }
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_deref).collect();
+        self.layer(node, &inputs)
+    }
+
+    fn layer(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+        match node.op() {
+            "Identity" | "Cast" => inputs[0].cloned().ok_or("it reads nothing".into()),
+            "Conv" => self.convolution(node, inputs),
+            "Gemm" => self.gemm(node, inputs),
+            "MatMul" => self.product(node, inputs),
+            "BatchNormalization" => self.normalization(node, inputs),
+            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" => {
+                self.pool(node, inputs)
+            }
+            "Relu" | "LeakyRelu" | "Sigmoid" | "Tanh" | "Clip" | "Dropout" | "Softmax"
+            | "LogSoftmax" => self.activate(node, inputs),
+            "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node, inputs),
+            "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Where" | "Not" | "Sign"
+            | "Round" | "Floor" | "QuantizeLinear" | "DequantizeLinear" => {
+                self.quantization(node, inputs)
+            }
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Shape" | "Pad"
+            | "Concat" => self.reshape(node, inputs),
+            _ => Err(
+                "there is no such layer here; an op in quaver-nn's src/op would be needed".into(),
+            ),
+        }
+    }
+
+    /// The numbers of a constant input.
+    pub(super) fn constant<'v>(
+        inputs: &[Option<&'v Value>],
+        i: usize,
+        what: &str,
+    ) -> Result<&'v Constant, Reason> {
+        match inputs.get(i).copied().flatten() {
+            Some(Value::Constant(constant)) => Ok(constant),
+            Some(_) => Err(format!(
+                "its {what} depends on the input; only constants can be"
+            )),
+            None => Err(format!("it has no {what}")),
+        }
+    }
+
+    /// The same, if it is given.
+    pub(super) fn optional<'v>(
+        inputs: &[Option<&'v Value>],
+        i: usize,
+        what: &str,
+    ) -> Result<Option<&'v Constant>, Reason> {
+        match inputs.get(i).copied().flatten() {
+            None => Ok(None),
+            Some(_) => Self::constant(inputs, i, what).map(Some),
+        }
+    }
+
+    /// Input `i` as the output of a layer.
+    pub(super) fn activation(
+        &mut self,
+        from: &str,
+        inputs: &[Option<&Value>],
+        i: usize,
+    ) -> Result<Activation, Reason> {
+        let value = inputs.get(i).copied().flatten();
+        let value = value.ok_or_else(|| format!("input {i} is missing"))?;
+        self.materialize(from, value)
+    }
+
+    /// Input 0 as images in the layout of this engine.
+    pub(super) fn image(
+        &mut self,
+        from: &str,
+        inputs: &[Option<&Value>],
+    ) -> Result<Activation, Reason> {
+        let x = self.activation(from, inputs, 0)?;
+        let shape = &self.build.shapes[x.value];
+        if x.shape.len() == 3 && x.is_plain() && *shape == x.shape {
+            return Ok(x);
+        }
+        if x.value == 0 && self.build.layers.is_empty() && x.shape.len() == 3 && x.is_plain() {
+            self.build = Builder::new(x.shape.clone());
+            return Ok(x);
+        }
+        Err(format!(
+            "it reads {:?}, kept here as {shape:?}; images of (channels, height, width) are needed",
+            x.shape
+        ))
+    }
+
+    /// `x` as features: a flattened value, perhaps in another order.
+    pub(super) fn vector(&mut self, from: &str, x: &Activation) -> Result<Activation, Reason> {
+        if x.shape.len() != 1 {
+            return Err(format!(
+                "it reads {:?}; (batch, features) is needed",
+                x.shape
+            ));
+        }
+        let value = match self.build.shapes[x.value].len() {
+            1 => x.value,
+            _ => self.build.push(from, Flatten {}, &[x.value], Vec::new())?,
+        };
+        Ok(x.at(value))
+    }
+}
+
+/// Size of the batch axis, if fixed, and shape of one example.
+fn input_shape(input: &ValueInfo) -> Result<(Option<i64>, Shape), OnnxError> {
+    let wrong = |got: String| OnnxError::File {
+        what: "input",
+        got,
+        allowed: "float numbers of shape (batch, channels, height, width) or (batch, features), \
+                  all but the batch fixed",
+    };
+    let tensor = input.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+    let shape = shape.ok_or_else(|| wrong("an input without shape".into()))?;
+    let sizes: Vec<Option<i64>> = shape.dim.iter().map(|dim| dim.value).collect();
+    let [batch, rest @ ..] = &sizes[..] else {
+        return Err(wrong("a scalar".into()));
+    };
+    let size = |d: &Option<i64>| d.and_then(|d| usize::try_from(d).ok()).filter(|&d| d > 0);
+    let rest: Option<Vec<usize>> = rest.iter().map(size).collect();
+    let rest = rest.filter(|rest| [1, 3].contains(&rest.len()));
+    let rest = rest.ok_or_else(|| wrong(format!("axes {sizes:?}")))?;
+    Ok((batch.filter(|&b| b > 0), rest))
+}
