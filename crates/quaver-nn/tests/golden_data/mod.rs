@@ -1,5 +1,7 @@
 //! What PyTorch computed, and the same networks here.
 
+// zip inflates through flate2, whose backend only a direct dependency chooses.
+use flate2 as _;
 use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
 use quaver_nn::arch::{Spec, Topology};
