@@ -4,7 +4,6 @@ use super::{Backward, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare
 use super::{Shape, single};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// `max(x, 0)`, or `a · max(x, 0)` with a trainable scalar `a` (the "scaled" networks of
 /// Galloway et al., "Attacking Binarized Neural Networks", 2018). The gradient at 0 is 0.
@@ -34,9 +33,6 @@ impl Op for Relu {
     fn name(&self) -> &'static str {
         "relu"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("relu", inputs, None, "one input").cloned()
     }
@@ -52,12 +48,6 @@ impl Op for Relu {
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, shapes_text};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// `x + y`, element by element.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -14,9 +13,6 @@ impl Checked for Add {}
 impl Op for Add {
     fn name(&self) -> &'static str {
         "add"
-    }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         match inputs {
@@ -30,12 +26,6 @@ impl Op for Add {
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// `x · scale + shift` with fixed numbers, one for all channels or one for each. Put first it is
 /// the normalization of pixels that a network was trained with.
@@ -48,9 +47,6 @@ impl Op for Affine {
     fn name(&self) -> &'static str {
         "affine"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let channels = self.scale.len().max(self.shift.len());
         let allowed = match channels {
@@ -79,12 +75,6 @@ impl Op for Affine {
             shift: spread(&self.shift),
             positions: inputs[0][1..].iter().product(),
         })
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Mean over windows, as PyTorch's `AvgPool2d`; over the whole image it is global average
 /// pooling (Lin et al., "Network In Network", 2013).
@@ -66,9 +65,6 @@ impl Op for AveragePool2d {
     fn name(&self) -> &'static str {
         "average_pool2d"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let [kh, kw] = self.kernel;
         let allowed = format!("(channels, height, width) of at least {kh} by {kw}");
@@ -98,12 +94,6 @@ impl Op for AveragePool2d {
             width,
             count: self.count_padding.then(|| self.kernel[0] * self.kernel[1]),
         })
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

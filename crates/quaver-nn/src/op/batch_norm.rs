@@ -4,7 +4,6 @@ use super::{Backward, Checked, Coupling, Forward, Init, Layer, Op, OpError, Para
 use super::{Prepare, Prepared, Shape, shapes_text};
 use crate::kernel::{LANES, Lanes};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Batch normalization of each channel (Ioffe & Szegedy, "Batch Normalization", 2015), as
 /// PyTorch's: biased variance for the batch, unbiased for the running statistics.
@@ -70,9 +69,6 @@ impl Op for BatchNorm {
     fn name(&self) -> &'static str {
         "batch_norm"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         match inputs {
             [shape] if [1, 3].contains(&shape.len()) && shape[0] == self.channels => {
@@ -106,12 +102,6 @@ impl Op for BatchNorm {
             op: self.clone(),
             positions,
         })
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

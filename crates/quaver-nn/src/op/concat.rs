@@ -2,7 +2,6 @@
 
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, shapes_text};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Channels (or features) of all inputs behind each other, as PyTorch's `cat` along axis 1.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -14,9 +13,6 @@ impl Checked for Concat {}
 impl Op for Concat {
     fn name(&self) -> &'static str {
         "concat"
-    }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let fits = |shape: &Shape| shape[1..] == inputs[0][1..];
@@ -33,12 +29,6 @@ impl Op for Concat {
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

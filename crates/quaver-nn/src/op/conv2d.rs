@@ -9,7 +9,6 @@ use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Two-dimensional convolution (cross-correlation, as in PyTorch), weights `(out, in, kh, kw)`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,9 +74,6 @@ impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let fits = |n: usize, k: usize| n + 2 * self.padding >= k;
         let allowed = format!(
@@ -110,12 +106,6 @@ impl Op for Conv2d {
     }
     fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(ConvLayer::new(self.clone(), inputs[0][1], inputs[0][2]))
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -7,7 +7,6 @@ use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{LANES, Lanes, Simd, flat};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// `W x + b`, weights `(out, in)` as PyTorch's `Linear`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,9 +46,6 @@ impl Checked for Dense {
 impl Op for Dense {
     fn name(&self) -> &'static str {
         "dense"
-    }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let allowed = format!("({})", self.in_features);
@@ -91,12 +87,6 @@ impl Op for Dense {
             input_gradient: products(outputs, inputs),
             weight_gradients: weight_gradients.collect(),
         })
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -5,7 +5,6 @@ use super::{Stochastic, single};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::LayerDraw;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Inverted dropout (Srivastava et al., "Dropout", 2014): each element is 0 with probability
 /// `p`, else divided by `1 - p`; the identity while noise is off. Drawn for each example from
@@ -43,9 +42,6 @@ impl Op for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("dropout", inputs, None, "one input").cloned()
     }
@@ -58,12 +54,6 @@ impl Op for Dropout {
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single, size};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// All axes of an example into one, row-major, as PyTorch's `Flatten`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,20 +14,11 @@ impl Op for Flatten {
     fn name(&self) -> &'static str {
         "flatten"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         Ok(vec![size(single("flatten", inputs, None, "one input")?)])
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

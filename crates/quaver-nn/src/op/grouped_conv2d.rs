@@ -8,7 +8,6 @@ use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Two-dimensional convolution without padding whose channels are seen in groups, weights
 /// `(out, in / groups, kh, kw)` as PyTorch's `Conv2d`. One group for each channel is the
@@ -80,9 +79,6 @@ impl Op for GroupedConv2d {
     fn name(&self) -> &'static str {
         "grouped_conv2d"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let allowed = format!(
             "({}, height, width) that {:?} taps {:?} apart fit into",
@@ -120,12 +116,6 @@ impl Op for GroupedConv2d {
             size,
             out,
         })
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

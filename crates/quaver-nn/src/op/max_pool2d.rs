@@ -3,7 +3,6 @@
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Maximum over square windows without padding. At ties the whole gradient goes to the first
 /// maximum in row-major order, as in PyTorch.
@@ -37,9 +36,6 @@ impl Op for MaxPool2d {
     fn name(&self) -> &'static str {
         "max_pool2d"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let allowed = format!(
             "(channels, height, width) of at least {0} by {0}",
@@ -68,12 +64,6 @@ impl Op for MaxPool2d {
             columns: pooled(width),
         };
         Box::new(windows)
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

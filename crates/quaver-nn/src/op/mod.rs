@@ -132,11 +132,9 @@ pub enum OpError {
 }
 
 /// What a node computes, apart from the values of its parameters.
-pub trait Op: Debug + Send + Sync {
+pub trait Op: OpObject + Debug + Send + Sync {
     /// Name in model files.
     fn name(&self) -> &'static str;
-    /// Settings in model files; [`from_config`] reads them back.
-    fn config(&self) -> Value;
     /// Output shape.
     ///
     /// # Errors
@@ -152,10 +150,28 @@ pub trait Op: Debug + Send + Sync {
     }
     /// The op at given input shapes, which [`Op::shape`] has accepted.
     fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer>;
+}
+
+/// What every op has by being plain, copyable settings.
+pub trait OpObject {
+    /// Settings in model files; [`from_config`] reads them back.
+    fn config(&self) -> Value;
     /// A copy.
     fn boxed(&self) -> Box<dyn Op>;
     /// Itself, for recognizing ops in tests and in packing.
     fn as_any(&self) -> &dyn std::any::Any;
+}
+
+impl<O: Op + Clone + serde::Serialize + 'static> OpObject for O {
+    fn config(&self) -> Value {
+        serde_json::json!(self)
+    }
+    fn boxed(&self) -> Box<dyn Op> {
+        Box::new(self.clone())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
 }
 
 /// What a layer derives from its parameters for one draw, before any chunk is run.

@@ -2,7 +2,6 @@
 
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A fixed function of each element.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,20 +59,11 @@ impl Op for Pointwise {
     fn name(&self) -> &'static str {
         "pointwise"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("pointwise", inputs, None, "one input").cloned()
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

@@ -4,7 +4,6 @@ use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, sin
 use crate::kernel::{flat, flat_mut};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// A quantizer applied to every activation; backward it is its surrogate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,20 +31,11 @@ impl Op for Quantize {
     fn name(&self) -> &'static str {
         "quantize"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("quantize", inputs, None, "one input").cloned()
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(self.clone())
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
 

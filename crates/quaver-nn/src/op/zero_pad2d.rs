@@ -3,7 +3,6 @@
 use super::pad::Pad;
 use super::{Checked, Layer, Op, OpError, Shape, single};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Zero padding of `[left, right, top, bottom]` pixels, as PyTorch's `ZeroPad2d`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,9 +30,6 @@ impl Op for ZeroPad2d {
     fn name(&self) -> &'static str {
         "zero_pad2d"
     }
-    fn config(&self) -> Value {
-        serde_json::json!(self)
-    }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         let shape = single("zero_pad2d", inputs, Some(3), "(channels, height, width)")?;
         let [left, right, top, bottom] = self.padding;
@@ -54,11 +50,5 @@ impl Op for ZeroPad2d {
             padded_width: width + left + right,
             padded_height: height + top + bottom,
         })
-    }
-    fn boxed(&self) -> Box<dyn Op> {
-        Box::new(self.clone())
-    }
-    fn as_any(&self) -> &dyn std::any::Any {
-        self
     }
 }
