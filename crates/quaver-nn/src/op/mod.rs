@@ -338,7 +338,7 @@ fn parse<O: Checked>(config: Value) -> Result<Box<dyn Op>, OpError> {
     Ok(Box::new(op))
 }
 
-/// The op called `name` with `config` as [`Op::config`] wrote it.
+/// The op called `name` with `config` as [`OpObject::config`] wrote it.
 ///
 /// # Errors
 /// For an unknown name, unknown settings, or settings out of range.
