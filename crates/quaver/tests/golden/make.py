@@ -2,8 +2,9 @@
 
 Made with Python 3.11, torch 2.15.0, numpy 2.4.6 and safetensors 0.8.0, seed 20, on the CPU:
 
-    QUAVER_DIGITS=digits.npz cargo test -p quaver --test golden -- --ignored write_digits
-    python make.py train digits.npz data
+    quaver data export --dataset digits --train --n 12000 --out train.npz
+    quaver data export --dataset digits --n 2000 --out test.npz
+    python make.py train train.npz test.npz data
     python make.py rounding FOLDER
 
 `train` trains the networks on digits that the program drew and writes, for the first images of
@@ -251,13 +252,13 @@ def write_network(folder, name, net, images):
     return differing(single, double)
 
 
-def train_all(digits, folder):
+def train_all(digits, test_digits, folder):
     folder.mkdir(exist_ok=True)
-    digits = np.load(digits)
-    x, y = torch.tensor(digits["train_x"]) / 255, torch.tensor(digits["train_y"])
-    test_x, test_y = torch.tensor(digits["test_x"]) / 255, torch.tensor(digits["test_y"])
+    digits, test_digits = np.load(digits), np.load(test_digits)
+    x, y = torch.tensor(digits["x"]) / 255, torch.tensor(digits["y"])
+    test_x, test_y = torch.tensor(test_digits["x"]) / 255, torch.tensor(test_digits["y"])
     torch.manual_seed(SEED)
-    x_bytes, labels = digits["test_x"][:N_IMAGES], test_y[:N_IMAGES]
+    x_bytes, labels = test_digits["x"][:N_IMAGES], test_y[:N_IMAGES]
     noise = np.random.default_rng(SEED).integers(-76, 77, x_bytes.shape)  # 0.3 is 76.5 255ths
     start = (x_bytes.astype(int) + noise).clip(0, 255).astype(np.uint8)
     target = (labels + torch.randint(1, 10, labels.shape)) % 10
@@ -288,6 +289,6 @@ def rounding(folder):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     if sys.argv[1] == "train":
-        train_all(Path(sys.argv[2]), Path(sys.argv[3]))
+        train_all(*map(Path, sys.argv[2:5]))
     else:
         rounding(Path(sys.argv[2]))
