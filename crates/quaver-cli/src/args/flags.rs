@@ -1,0 +1,399 @@
+//! The flags of each command.
+
+use super::{count, seed};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use quaver::attack::LabelSource;
+use std::path::PathBuf;
+
+/// Where images come from.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DataArgs {
+    /// mnist, fashion-mnist or digits (drawn by the program); digits unless given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataset: Option<String>,
+    /// Folder with the four IDX files, or with a folder named like the data set that has them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Seed of the drawn digits
+    #[arg(long, default_value_t = 0, value_parser = seed)]
+    pub(crate) data_seed: u64,
+}
+
+/// What the paper's tables are made of; defaults are the full run's, or with --quick the
+/// small run's.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Reproduce {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Architecture of all networks
+    #[arg(long, default_value = "lenet5")]
+    pub(crate) arch: String,
+    /// Where dropout stands
+    #[arg(long, value_enum, default_value_t = Placement::Dense)]
+    pub(crate) dropout_placement: Placement,
+    /// Run folder: written step by step, continued when it is there
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: PathBuf,
+    /// A small run for a first look (said so in every output)
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Repeat over this many seeds, counted up from --seed
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seeds: u32,
+    /// Claims that must be supported, else exit code 1: letters a to g
+    #[arg(long, value_delimiter = ',', value_name = "CLAIMS")]
+    pub(crate) require: Vec<char>,
+    /// Test images to attack [500, quick 200]
+    #[arg(long, value_parser = count)]
+    pub(crate) n: Option<usize>,
+    /// Monte-Carlo passes [50, quick 20]
+    #[arg(long)]
+    pub(crate) passes: Option<u32>,
+    /// Epochs of training [15, quick 3]
+    #[arg(long)]
+    pub(crate) epochs: Option<u32>,
+    /// Training images [60000, quick 40000]
+    #[arg(long, value_parser = count)]
+    pub(crate) train_images: Option<usize>,
+    /// Test images for clean accuracy [10000, quick 1000]
+    #[arg(long, value_parser = count)]
+    pub(crate) test_images: Option<usize>,
+    /// Images a training step [64, quick 32]
+    #[arg(long, value_parser = count)]
+    pub(crate) batch_size: Option<usize>,
+    /// Learning rate of Adam [0.001]
+    #[arg(long)]
+    pub(crate) learning_rate: Option<f64>,
+    /// Attack instead of the paper's three; may be given several times
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) attack: Vec<String>,
+    /// Whose details the attacks follow [cleverhans-2.1]
+    #[arg(long)]
+    pub(crate) dialect: Option<String>,
+    /// Labels the attacks go by [predicted]
+    #[arg(long, value_enum)]
+    pub(crate) labels: Option<Labels>,
+    /// The model's noise during the attacks [per-step]
+    #[arg(long)]
+    pub(crate) noise: Option<String>,
+    /// Images of the honest reading with the noise off [10000, quick 200]
+    #[arg(long)]
+    pub(crate) honest_n: Option<usize>,
+    /// Images of the honest reading over the noise [1000, quick 200]
+    #[arg(long)]
+    pub(crate) eot_n: Option<usize>,
+    /// Draws that each of its gradients averages [20, quick 10]
+    #[arg(long)]
+    pub(crate) eot_draws: Option<u32>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Report {
+    /// Run folder
+    pub(crate) run: PathBuf,
+    /// Where to write the files; the run folder itself unless given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The network to build.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct NetworkArgs {
+    /// Architecture (see `quaver list`)
+    #[arg(long, default_value = "lenet5")]
+    pub(crate) arch: String,
+    /// Topology (see `quaver list`)
+    #[arg(long, default_value = "full-precision")]
+    pub(crate) topology: String,
+    /// Dropout probability in [0, 1), the topology's unless given; for an ONNX file where dropout
+    /// is put back, e.g. "p=0.5 before dense:2,dense:3"
+    #[arg(long, value_name = "P")]
+    pub(crate) dropout: Option<String>,
+    /// Where dropout stands
+    #[arg(long, value_enum, default_value_t = Placement::Dense)]
+    pub(crate) dropout_placement: Placement,
+    /// Weight quantizer instead of the topology's, e.g. "k-bit(bits=2)"
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) weights: Option<String>,
+    /// Activation quantizer instead of the topology's, e.g. "sign(surrogate=approx-sign)"
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) activations: Option<String>,
+    /// Quantize the first and the last layer too
+    #[arg(long)]
+    pub(crate) quantize_first_and_last: bool,
+    /// Filters of the first convolution of cleverhans-cnn; 64, or the weights' on import
+    #[arg(long)]
+    pub(crate) filters: Option<usize>,
+    /// Batch normalization in a full-precision network too
+    #[arg(long)]
+    pub(crate) batch_norm: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Placement {
+    /// After hidden dense layers
+    Dense,
+    /// After every activation
+    All,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Epochs
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) epochs: u32,
+    /// Images a step
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub(crate) batch_size: u32,
+    /// Learning rate of Adam
+    #[arg(long, default_value_t = 1e-3)]
+    pub(crate) learning_rate: f64,
+    /// Training images; all unless given
+    #[arg(long, value_parser = count)]
+    pub(crate) train_images: Option<usize>,
+    /// Model file to write
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+}
+
+/// The images of a command that takes a file as well.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct ImagesArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Test images; all unless given
+    #[arg(long, value_parser = count)]
+    pub(crate) n: Option<usize>,
+    /// npz file with x, y and, where they are used, target, start, id
+    #[arg(long, value_name = "IN.npz", conflicts_with_all = ["dataset", "n"])]
+    pub(crate) input: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Evaluate {
+    /// Model file
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Monte-Carlo passes
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) passes: u32,
+    /// npz file to write: one row an image
+    #[arg(long, value_name = "OUT.npz")]
+    pub(crate) out: Option<PathBuf>,
+    /// Add the gradient of each image's own loss with its true label, noise off
+    #[arg(long, requires = "out")]
+    pub(crate) gradient: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Attack {
+    /// Model file
+    pub(crate) model: PathBuf,
+    /// Attack with its parameters, e.g. "pgd(eps=0.3,step_size=0.01,n_steps=40)"
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) attack: String,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Labels to attack: true or predicted; the dialect's unless given
+    #[arg(long, value_enum)]
+    pub(crate) labels: Option<Labels>,
+    /// Whose details to follow: corrected, cleverhans-2.1, cleverhans-3.1, art, torchattacks
+    #[arg(long, default_value = "corrected")]
+    pub(crate) dialect: String,
+    /// The model's noise during the attack: off, fixed, per-step, per-backward, eot:K
+    #[arg(long, default_value = "per-step")]
+    pub(crate) noise: String,
+    /// Reach a target (the file's, or a random other class) instead of any other class
+    #[arg(long)]
+    pub(crate) targeted: bool,
+    /// Restarts; the worst case of each image is kept
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) restarts: u32,
+    /// Fresh passes that decide success
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) passes: u32,
+    /// npz file to write
+    #[arg(long, value_name = "ADV.npz")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Labels {
+    True,
+    Predicted,
+}
+
+impl From<Labels> for LabelSource {
+    fn from(labels: Labels) -> Self {
+        match labels {
+            Labels::True => Self::True,
+            Labels::Predicted => Self::Predicted,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Detect {
+    /// Fit a detector on clean and adversarial images
+    Fit(DetectFit),
+    /// Score images with a fitted detector
+    Score(DetectScore),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DetectFit {
+    /// Model file
+    pub(crate) model: PathBuf,
+    /// npz file with clean x
+    #[arg(long, value_name = "IN.npz")]
+    pub(crate) clean: PathBuf,
+    /// npz file with x_adv, as `quaver attack` writes it
+    #[arg(long, value_name = "ADV.npz")]
+    pub(crate) adversarial: PathBuf,
+    /// Detector with its parameters
+    #[arg(long, default_value = "logistic-regression", value_name = "SPEC")]
+    pub(crate) detector: String,
+    /// Uncertainty measure it reads
+    #[arg(long, default_value = "variance")]
+    pub(crate) measure: String,
+    /// Monte-Carlo passes
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) passes: u32,
+    /// Detector file to write
+    #[arg(long, value_name = "DETECTOR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DetectScore {
+    /// Model file
+    pub(crate) model: PathBuf,
+    /// Detector file
+    pub(crate) detector: PathBuf,
+    /// npz file with x or x_adv
+    #[arg(long, value_name = "IN.npz")]
+    pub(crate) input: PathBuf,
+    /// npz file to write: one row an image
+    #[arg(long, value_name = "OUT.npz")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    /// Download a data set into the cache, checking its checksums
+    Fetch {
+        /// mnist or fashion-mnist
+        dataset: String,
+        /// Folder instead of the cache
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+        /// Base addresses instead of the known mirrors, tried in this order
+        #[arg(long, value_name = "URL", value_delimiter = ',')]
+        from: Vec<String>,
+    },
+    /// Write a contact sheet
+    Show {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Training images instead of test images
+        #[arg(long)]
+        train: bool,
+        /// Images of each class
+        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
+        per_class: u32,
+        /// PNG file to write
+        #[arg(long, value_name = "SHEET.png")]
+        out: PathBuf,
+    },
+    /// Write images and labels as npz
+    Export {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Training images instead of test images
+        #[arg(long)]
+        train: bool,
+        /// Images; all unless given
+        #[arg(long, value_parser = count)]
+        n: Option<usize>,
+        /// npz file to write: x, y, id
+        #[arg(long, value_name = "OUT.npz")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// What a model is
+    Show {
+        /// Model file
+        model: PathBuf,
+    },
+    /// Make a model of an ONNX file, or of weights named as PyTorch's nn.Sequential names them
+    Import(Box<Import>),
+    /// Write a model as ONNX, or its weights as PyTorch reads them
+    Export {
+        /// Model file
+        model: PathBuf,
+        /// File to write: NAME.onnx, or safetensors
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// ONNX or safetensors file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) onnx: OnnxArgs,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Model file to write
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) out: PathBuf,
+}
+
+/// What is said about an ONNX file.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct OnnxArgs {
+    /// Mean that the network expects pixels to be normalized with; one, or one for each channel
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) mean: Vec<f64>,
+    /// Deviation that goes with --mean
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) std: Vec<f64>,
+    /// What stands for the gradient of quantizers: hardtanh, identity, value-clip, approx-sign,
+    /// swish-sign or none
+    #[arg(long, default_value = "hardtanh")]
+    pub(crate) surrogate: String,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Bench {
+    /// Architectures
+    #[arg(long, value_delimiter = ',', default_value = "lenet5")]
+    pub(crate) arch: Vec<String>,
+    /// Topologies
+    #[arg(long, value_delimiter = ',', default_value = "full-precision,bnn")]
+    pub(crate) topology: Vec<String>,
+    /// Images a training step
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub(crate) batch_size: u32,
+    /// Seconds for each figure
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected 0.01 to 600".into()),
+    }
+}
