@@ -60,26 +60,35 @@ impl Noise {
     }
 }
 
+/// Rounds of Philox 4×32.
+pub(crate) const PHILOX_ROUNDS: usize = 10;
+/// Factors of its two multiplications.
+pub(crate) const PHILOX_FACTORS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+
+/// The round keys of `key`.
+pub(crate) fn philox_keys(key: u64) -> [[u32; 2]; PHILOX_ROUNDS] {
+    let step = |word: u32, by: u32, round: usize| word.wrapping_add(by.wrapping_mul(round as u32));
+    std::array::from_fn(|round| {
+        [
+            step(key as u32, 0x9E37_79B9, round),
+            step((key >> 32) as u32, 0xBB67_AE85, round),
+        ]
+    })
+}
+
 /// Ten rounds of Philox 4×32 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 /// 2011) in sixteen lanes.
-#[inline(always)]
 pub(crate) fn philox(key: u64, counter: [[u32; LANES]; 4]) -> [[u32; LANES]; 4] {
     let [mut a, mut b, mut c, mut d] = counter;
-    let (mut k0, mut k1) = (key as u32, (key >> 32) as u32);
-    for _ in 0..10 {
-        let (mut next_a, mut next_b) = ([0; LANES], [0; LANES]);
-        let (mut next_c, mut next_d) = ([0; LANES], [0; LANES]);
+    for [k0, k1] in philox_keys(key) {
         for i in 0..LANES {
-            let p = u64::from(a[i]) * 0xD251_1F53;
-            let q = u64::from(c[i]) * 0xCD9E_8D57;
-            next_a[i] = (q >> 32) as u32 ^ b[i] ^ k0;
-            next_b[i] = q as u32;
-            next_c[i] = (p >> 32) as u32 ^ d[i] ^ k1;
-            next_d[i] = p as u32;
+            let p = u64::from(a[i]) * u64::from(PHILOX_FACTORS[0]);
+            let q = u64::from(c[i]) * u64::from(PHILOX_FACTORS[1]);
+            a[i] = (q >> 32) as u32 ^ b[i] ^ k0;
+            b[i] = q as u32;
+            c[i] = (p >> 32) as u32 ^ d[i] ^ k1;
+            d[i] = p as u32;
         }
-        (a, b, c, d) = (next_a, next_b, next_c, next_d);
-        k0 = k0.wrapping_add(0x9E37_79B9);
-        k1 = k1.wrapping_add(0xBB67_AE85);
     }
     [a, b, c, d]
 }
@@ -87,8 +96,8 @@ pub(crate) fn philox(key: u64, counter: [[u32; LANES]; 4]) -> [[u32; LANES]; 4] 
 /// A draw of one layer: the stream's key and pass.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerDraw {
-    key: u64,
-    pass: u32,
+    pub(crate) key: u64,
+    pub(crate) pass: u32,
     /// What the draw is for.
     pub purpose: Purpose,
 }
@@ -121,7 +130,6 @@ impl Draw {
 impl LayerDraw {
     /// Sixteen-bit uniform integers of eight consecutive elements for sixteen examples:
     /// element `8 * group + i` of the example in lane l is `[i][l]`.
-    #[inline(always)]
     pub(crate) fn uniform_u16(self, ids: &[u64; LANES], group: u32) -> [[u16; LANES]; 8] {
         let low = ids.map(|id| id as u32);
         let high = ids.map(|id| (id >> 32) as u32);

@@ -11,6 +11,7 @@
 pub(crate) mod correlate;
 mod fma_loop;
 mod lanes;
+pub(crate) mod mask;
 pub(crate) mod tap;
 mod vector;
 

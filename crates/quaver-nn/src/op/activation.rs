@@ -2,7 +2,7 @@
 
 use super::{Backward, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare, Prepared};
 use super::{Shape, single};
-use crate::kernel::Lanes;
+use crate::kernel::{Lanes, flat, flat_mut};
 use serde::{Deserialize, Serialize};
 
 /// `max(x, 0)`, or `a · max(x, 0)` with a trainable scalar `a` (the "scaled" networks of
@@ -58,9 +58,11 @@ impl Layer for Relu {
 
     fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
         let a = prepared.effective[0];
+        let outputs = flat_mut(chunk.output).iter_mut();
         chunk.simd.vectorize(|| {
-            for (y, x) in chunk.output.iter_mut().zip(chunk.inputs[0]) {
-                *y = x.map(|x| if x < 0.0 { 0.0 } else { a * x });
+            for (y, x) in outputs.zip(flat(chunk.inputs[0])) {
+                // Neither branch is left out for a number that is none.
+                *y = if *x <= 0.0 { 0.0 } else { a * x };
             }
         });
     }
@@ -69,8 +71,9 @@ impl Layer for Relu {
         let a = prepared.effective[0];
         chunk.simd.vectorize(|| {
             if let Some(dx) = &mut chunk.input_gradients[0] {
-                for ((dx, x), u) in dx.iter_mut().zip(chunk.inputs[0]).zip(chunk.upstream) {
-                    *dx = x.zip(*u, |x, u| if x > 0.0 { a * u } else { 0.0 });
+                let pulled = flat(chunk.inputs[0]).iter().zip(flat(chunk.upstream));
+                for (dx, (x, u)) in flat_mut(dx).iter_mut().zip(pulled) {
+                    *dx = if *x > 0.0 { a * u } else { 0.0 };
                 }
             }
             if let Some([da]) = chunk.param_gradients {

@@ -2,6 +2,7 @@
 
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepare, Prepared, Shape};
 use super::{Stochastic, single};
+use crate::kernel::mask::Mask;
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::LayerDraw;
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,9 @@ impl Checked for Dropout {
 
 impl Dropout {
     /// Draws of sixteen bits below this are dropped.
-    fn threshold(&self) -> u32 {
-        ((self.p * 65_536.0).round() as u32).min(65_535)
+    fn threshold(&self) -> u16 {
+        // As a conversion, `as` stops at the largest.
+        (self.p * 65_536.0).round() as u16
     }
 }
 
@@ -90,25 +92,13 @@ impl Dropout {
         to: &mut [Lanes],
     ) {
         let threshold = self.threshold();
-        let scale = (1.0 / (1.0 - f64::from(threshold) / 65_536.0)) as f32;
-        let threshold = threshold as u16;
-        let size = to.len() / ids.len();
-        simd.vectorize(|| {
-            let blocks = from.chunks_exact(size).zip(to.chunks_exact_mut(size));
-            for (ids, (from, to)) in ids.iter().zip(blocks) {
-                for (group, (from, to)) in from.chunks(8).zip(to.chunks_mut(8)).enumerate() {
-                    let drawn = draw.uniform_u16(ids, group as u32);
-                    for ((from, to), drawn) in from.iter().zip(to).zip(&drawn) {
-                        for l in 0..LANES {
-                            to.0[l] = if drawn[l] < threshold {
-                                0.0
-                            } else {
-                                from.0[l] * scale
-                            };
-                        }
-                    }
-                }
-            }
+        simd.run(Mask {
+            draw,
+            ids,
+            threshold,
+            scale: (1.0 / (1.0 - f64::from(threshold) / 65_536.0)) as f32,
+            from,
+            to,
         });
     }
 }
