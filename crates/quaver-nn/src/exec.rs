@@ -43,6 +43,8 @@ pub(crate) fn chunk_examples(plan: &Plan, keep: Keep) -> usize {
 pub(crate) struct Workspace {
     values: Vec<Vec<Lanes>>,
     gradients: Vec<Vec<Lanes>>,
+    /// What each node's forward pass saved for the way back.
+    saved: Vec<Vec<u64>>,
     /// Values whose gradient has been written.
     filled: Vec<bool>,
     scratch: Vec<Lanes>,
@@ -137,6 +139,14 @@ impl<'a> Run<'a> {
         if keep == Keep::All {
             fit(&mut workspace.gradients, &plan.gradients.sizes);
         }
+        workspace.saved.resize_with(plan.layers.len(), Vec::new);
+        for (saved, layer) in workspace.saved.iter_mut().zip(&plan.layers) {
+            let words = match keep {
+                Keep::All => layer.saved() * chunk.blocks,
+                Keep::Live => 0,
+            };
+            saved.resize(words, 0);
+        }
         Self {
             plan,
             simd,
@@ -189,10 +199,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs node `i`.
+    /// Runs node `i`, unless another does its work.
     pub(crate) fn forward(&mut self, i: usize, layers: &Layers<'_>) {
-        let slot = self.slot(i + 1);
+        let Some(to) = self.plan.outputs[i] else {
+            return;
+        };
+        let slot = self.slot(to);
         let mut output = std::mem::take(&mut self.workspace.values[slot]);
+        let mut saved = std::mem::take(&mut self.workspace.saved[i]);
         let mut scratch = std::mem::take(&mut self.workspace.scratch);
         let inputs: Vec<&[Lanes]> = self.plan.inputs[i].iter().map(|&v| self.value(v)).collect();
         self.plan.layers[i].forward(
@@ -202,11 +216,13 @@ impl<'a> Run<'a> {
                 blocks: self.chunk.blocks,
                 ids: &self.chunk.ids,
                 inputs: &inputs,
-                output: &mut output[..self.len(i + 1)],
+                output: &mut output[..self.len(to)],
+                saved: &mut saved,
                 scratch: &mut scratch,
             },
         );
         self.workspace.values[slot] = output;
+        self.workspace.saved[i] = saved;
         self.workspace.scratch = scratch;
     }
 
@@ -219,12 +235,12 @@ impl<'a> Run<'a> {
         needs: &dyn Fn(usize) -> bool,
         train: bool,
     ) {
-        if !self.workspace.filled[i + 1] {
-            return;
-        }
         let plan = self.plan;
+        let Some(from) = plan.outputs[i].filter(|&v| self.workspace.filled[v]) else {
+            return;
+        };
         let of = &plan.gradients.of_value;
-        let upstream = std::mem::take(&mut self.workspace.gradients[of[i + 1]]);
+        let upstream = std::mem::take(&mut self.workspace.gradients[of[from]]);
         let mut scratch = std::mem::take(&mut self.workspace.scratch);
         let mut params = train.then(|| std::mem::take(&mut self.workspace.params[i]));
         // First contributions go straight to their buffer, later ones through a spare.
@@ -232,12 +248,12 @@ impl<'a> Run<'a> {
         for &v in plan.inputs[i].iter().filter(|&&v| needs(v)) {
             let first = !self.workspace.filled[v];
             self.workspace.filled[v] = true;
-            let from = if first {
+            let place = if first {
                 &mut self.workspace.gradients[of[v]]
             } else {
                 &mut self.workspace.spare
             };
-            let mut buffer = std::mem::take(from);
+            let mut buffer = std::mem::take(place);
             buffer.resize(buffer.len().max(self.len(v)), Lanes::ZERO);
             targets.push((v, first, buffer));
         }
@@ -260,14 +276,15 @@ impl<'a> Run<'a> {
                 examples: self.chunk.examples,
                 ids: &self.chunk.ids,
                 inputs: &inputs,
-                output: self.value(i + 1),
-                upstream: &upstream[..self.len(i + 1)],
+                output: self.value(from),
+                upstream: &upstream[..self.len(from)],
+                saved: &self.workspace.saved[i],
                 input_gradients: &mut gradients,
                 param_gradients: params.as_deref_mut(),
                 scratch: &mut scratch,
             },
         );
-        self.workspace.gradients[of[i + 1]] = upstream;
+        self.workspace.gradients[of[from]] = upstream;
         self.workspace.scratch = scratch;
         if let Some(params) = params {
             self.workspace.params[i] = params;

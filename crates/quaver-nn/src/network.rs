@@ -6,10 +6,10 @@ use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspaces, chunk_examples, prepare};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
-use crate::op::{Prepared, Stochastic};
+use crate::op::{Prepared, Stochastic, size};
 use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Writes the upstream gradient of one example's output under one draw:
 /// `(row, index of the draw, outputs, upstream)`; `upstream` arrives zeroed.
@@ -35,109 +35,28 @@ const DRAWN_BYTES: usize = 64 << 20;
 pub struct Network {
     model: Arc<Model>,
     engine: Arc<Engine>,
-    plan: Plan,
-    base: Vec<Prepared>,
+    fast: Ready,
+    /// With every value, for outputs of layers whose work another does; made when first asked.
+    whole: OnceLock<Ready>,
     workspaces: Workspaces,
 }
 
-impl Network {
-    /// Prepares `model` to run on `engine`.
-    pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Self {
-        let plan = Plan::new(&model.graph);
+/// A plan and its layers, prepared without noise.
+struct Ready {
+    plan: Plan,
+    base: Vec<Prepared>,
+}
+
+impl Ready {
+    fn new(plan: Plan, model: &Model, engine: &Engine) -> Self {
         let base = (0..plan.layers.len()).map(|i| {
             let mut prepared = Prepared::default();
-            prepare(
-                &plan,
-                i,
-                &model.params,
-                Noise::Off,
-                engine.simd(),
-                true,
-                &mut prepared,
-            );
+            let (params, simd) = (&model.params, engine.simd());
+            prepare(&plan, i, params, Noise::Off, simd, true, &mut prepared);
             prepared
         });
         let base = base.collect();
-        Self {
-            model,
-            engine,
-            plan,
-            base,
-            workspaces: Workspaces::default(),
-        }
-    }
-
-    /// The model.
-    pub fn model(&self) -> &Model {
-        &self.model
-    }
-
-    /// What is random while noise is on.
-    pub fn randomness(&self) -> Stochastic {
-        self.plan.randomness()
-    }
-
-    /// Names of all layer outputs, in order.
-    pub fn taps(&self) -> &[String] {
-        &self.plan.names
-    }
-
-    /// Multiply-adds of each layer's forward pass for one example.
-    pub fn layer_products(&self) -> Vec<u64> {
-        self.plan
-            .layers
-            .iter()
-            .map(|layer| layer.products())
-            .collect()
-    }
-
-    /// Multiply-adds that every further pass costs: those of layers that depend on noise.
-    pub fn noisy_products(&self) -> u64 {
-        let layers = self.plan.layers.iter().zip(&self.plan.noisy);
-        layers
-            .filter(|(_, noisy)| **noisy)
-            .map(|(layer, _)| layer.products())
-            .sum()
-    }
-
-    /// Numbers in the output called `at` (`None`: the network's output).
-    ///
-    /// # Errors
-    /// When there is no such output.
-    pub fn width(&self, at: Option<&str>) -> Result<usize, UnknownNode> {
-        Ok(self.plan.sizes[self.value(at)?])
-    }
-
-    fn value(&self, at: Option<&str>) -> Result<usize, UnknownNode> {
-        let Some(name) = at else {
-            return Ok(self.plan.output());
-        };
-        self.plan.value(name).ok_or_else(|| UnknownNode {
-            got: name.into(),
-            allowed: self.plan.names.join(", "),
-        })
-    }
-
-    /// Layers whose preparation depends on `noise`.
-    fn drawn(&self, noise: Noise, input_gradient: bool) -> Vec<Option<Prepared>> {
-        let draw = |i: usize| {
-            let random = noise != Noise::Off && self.plan.stochastic[i] != Stochastic::No;
-            random.then(|| {
-                let (params, simd) = (&self.model.params, self.engine.simd());
-                let mut prepared = Prepared::default();
-                prepare(
-                    &self.plan,
-                    i,
-                    params,
-                    noise,
-                    simd,
-                    input_gradient,
-                    &mut prepared,
-                );
-                prepared
-            })
-        };
-        (0..self.plan.layers.len()).map(draw).collect()
+        Self { plan, base }
     }
 
     /// Runs the nodes up to `output` whose dependence on noise is `noisy`.
@@ -159,86 +78,6 @@ impl Network {
         for i in (0..output).rev().filter(|&i| self.plan.noisy[i] == noisy) {
             run.backward(i, &layers, &|_| true, false);
         }
-    }
-
-    /// Outputs at `at` (`None`: the network's) under `noise`, `(n, width)`.
-    ///
-    /// # Errors
-    /// When there is no output of that name.
-    pub fn outputs(
-        &self,
-        batch: &Batch<'_>,
-        noise: Noise,
-        at: Option<&str>,
-    ) -> Result<Vec<f32>, UnknownNode> {
-        let output = self.value(at)?;
-        let width = self.plan.sizes[output];
-        let drawn = self.drawn(noise, false);
-        // A tap is read at the end: nothing may take its buffer.
-        let keep = if at.is_some() { Keep::All } else { Keep::Live };
-        let examples = chunk_examples(&self.plan, keep);
-        let mut out = vec![0.0; batch.len() * width];
-        self.engine.install(|| {
-            out.par_chunks_mut(examples * width)
-                .enumerate()
-                .for_each(|(c, out)| {
-                    let first = c * examples;
-                    let chunk = Chunk::new(first, &batch.ids[first..first + out.len() / width]);
-                    self.workspaces.with(|workspace| {
-                        let mut run =
-                            Run::new(&self.plan, self.engine.simd(), keep, &chunk, workspace);
-                        run.load(batch);
-                        let layers = Layers {
-                            base: &self.base,
-                            drawn: &drawn,
-                        };
-                        (0..output).for_each(|i| run.forward(i, &layers));
-                        run.rows(output, out);
-                    });
-                });
-        });
-        Ok(out)
-    }
-
-    /// Forward under each of `noises`, then the pull-back of `upstream` at `at` to the input,
-    /// summed over the draws: `(outputs of the last draw, gradient)`, both by row. What does
-    /// not depend on noise runs once, forward and back.
-    ///
-    /// # Errors
-    /// When there is no output of that name.
-    pub fn vjp(
-        &self,
-        batch: &Batch<'_>,
-        noises: &[Noise],
-        at: Option<&str>,
-        upstream: &Upstream<'_>,
-    ) -> Result<(Vec<f32>, Vec<f32>), UnknownNode> {
-        let output = self.value(at)?;
-        let (width, size) = (self.plan.sizes[output], self.plan.sizes[0]);
-        let examples = chunk_examples(&self.plan, Keep::All);
-        let mut outputs = vec![0.0; batch.len() * width];
-        let mut gradient = vec![0.0; batch.len() * size];
-        self.engine.install(|| {
-            let drawn: Vec<_> = noises
-                .par_iter()
-                .map(|noise| self.drawn(*noise, true))
-                .collect();
-            let chunks = outputs
-                .par_chunks_mut(examples * width)
-                .zip(gradient.par_chunks_mut(examples * size));
-            chunks.enumerate().for_each(|(c, (outputs, gradient))| {
-                let first = c * examples;
-                let chunk = Chunk::new(first, &batch.ids[first..first + outputs.len() / width]);
-                self.workspaces.with(|workspace| {
-                    let mut run =
-                        Run::new(&self.plan, self.engine.simd(), Keep::All, &chunk, workspace);
-                    run.load(batch);
-                    self.pull(&mut run, &drawn, output, upstream, outputs);
-                    run.gradient_rows(0, gradient);
-                });
-            });
-        });
-        Ok((outputs, gradient))
     }
 
     /// One chunk of [`Network::vjp`].
@@ -279,13 +118,186 @@ impl Network {
         }
         self.backward(run, &[], output, false);
     }
+}
+
+impl Network {
+    /// Prepares `model` to run on `engine`.
+    pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Self {
+        Self {
+            fast: Ready::new(Plan::new(&model.graph), &model, &engine),
+            whole: OnceLock::new(),
+            model,
+            engine,
+            workspaces: Workspaces::default(),
+        }
+    }
+
+    /// The fastest plan that has `value`.
+    fn ready(&self, value: usize) -> &Ready {
+        if self.fast.plan.sizes[value] > 0 {
+            return &self.fast;
+        }
+        let plan = || Plan::of_all_values(&self.model.graph);
+        self.whole
+            .get_or_init(|| Ready::new(plan(), &self.model, &self.engine))
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What is random while noise is on.
+    pub fn randomness(&self) -> Stochastic {
+        self.fast.plan.randomness()
+    }
+
+    /// Names of all layer outputs, in order.
+    pub fn taps(&self) -> &[String] {
+        &self.fast.plan.names
+    }
+
+    /// Multiply-adds of each layer's forward pass for one example.
+    pub fn layer_products(&self) -> Vec<u64> {
+        self.fast
+            .plan
+            .layers
+            .iter()
+            .map(|layer| layer.products())
+            .collect()
+    }
+
+    /// Multiply-adds that every further pass costs: those of layers that depend on noise.
+    pub fn noisy_products(&self) -> u64 {
+        let layers = self.fast.plan.layers.iter().zip(&self.fast.plan.noisy);
+        layers
+            .filter(|(_, noisy)| **noisy)
+            .map(|(layer, _)| layer.products())
+            .sum()
+    }
+
+    /// Numbers in the output called `at` (`None`: the network's output).
+    ///
+    /// # Errors
+    /// When there is no such output.
+    pub fn width(&self, at: Option<&str>) -> Result<usize, UnknownNode> {
+        Ok(size(self.model.graph.shape(self.value(at)?)))
+    }
+
+    fn value(&self, at: Option<&str>) -> Result<usize, UnknownNode> {
+        let Some(name) = at else {
+            return Ok(self.fast.plan.output());
+        };
+        self.fast.plan.value(name).ok_or_else(|| UnknownNode {
+            got: name.into(),
+            allowed: self.fast.plan.names.join(", "),
+        })
+    }
+
+    /// Layers whose preparation depends on `noise`.
+    fn drawn(&self, plan: &Plan, noise: Noise, input_gradient: bool) -> Vec<Option<Prepared>> {
+        let draw = |i: usize| {
+            let random = noise != Noise::Off && plan.stochastic[i] != Stochastic::No;
+            random.then(|| {
+                let (params, simd) = (&self.model.params, self.engine.simd());
+                let mut prepared = Prepared::default();
+                prepare(plan, i, params, noise, simd, input_gradient, &mut prepared);
+                prepared
+            })
+        };
+        (0..plan.layers.len()).map(draw).collect()
+    }
+
+    /// Outputs at `at` (`None`: the network's) under `noise`, `(n, width)`.
+    ///
+    /// # Errors
+    /// When there is no output of that name.
+    pub fn outputs(
+        &self,
+        batch: &Batch<'_>,
+        noise: Noise,
+        at: Option<&str>,
+    ) -> Result<Vec<f32>, UnknownNode> {
+        let output = self.value(at)?;
+        let Ready { plan, base } = self.ready(output);
+        let width = plan.sizes[output];
+        let drawn = self.drawn(plan, noise, false);
+        // A tap is read at the end: nothing may take its buffer.
+        let keep = if at.is_some() { Keep::All } else { Keep::Live };
+        let examples = chunk_examples(plan, keep);
+        let mut out = vec![0.0; batch.len() * width];
+        self.engine.install(|| {
+            out.par_chunks_mut(examples * width)
+                .enumerate()
+                .for_each(|(c, out)| {
+                    let first = c * examples;
+                    let chunk = Chunk::new(first, &batch.ids[first..first + out.len() / width]);
+                    self.workspaces.with(|workspace| {
+                        let simd = self.engine.simd();
+                        let mut run = Run::new(plan, simd, keep, &chunk, workspace);
+                        run.load(batch);
+                        let layers = Layers {
+                            base,
+                            drawn: &drawn,
+                        };
+                        (0..output).for_each(|i| run.forward(i, &layers));
+                        run.rows(output, out);
+                    });
+                });
+        });
+        Ok(out)
+    }
+
+    /// Forward under each of `noises`, then the pull-back of `upstream` at `at` to the input,
+    /// summed over the draws: `(outputs of the last draw, gradient)`, both by row. What does
+    /// not depend on noise runs once, forward and back.
+    ///
+    /// # Errors
+    /// When there is no output of that name.
+    pub fn vjp(
+        &self,
+        batch: &Batch<'_>,
+        noises: &[Noise],
+        at: Option<&str>,
+        upstream: &Upstream<'_>,
+    ) -> Result<(Vec<f32>, Vec<f32>), UnknownNode> {
+        let output = self.value(at)?;
+        let ready = self.ready(output);
+        let plan = &ready.plan;
+        let (width, size) = (plan.sizes[output], plan.sizes[0]);
+        let examples = chunk_examples(plan, Keep::All);
+        let mut outputs = vec![0.0; batch.len() * width];
+        let mut gradient = vec![0.0; batch.len() * size];
+        self.engine.install(|| {
+            let drawn: Vec<_> = noises
+                .par_iter()
+                .map(|noise| self.drawn(plan, *noise, true))
+                .collect();
+            let chunks = outputs
+                .par_chunks_mut(examples * width)
+                .zip(gradient.par_chunks_mut(examples * size));
+            chunks.enumerate().for_each(|(c, (outputs, gradient))| {
+                let first = c * examples;
+                let chunk = Chunk::new(first, &batch.ids[first..first + outputs.len() / width]);
+                self.workspaces.with(|workspace| {
+                    let simd = self.engine.simd();
+                    let mut run = Run::new(plan, simd, Keep::All, &chunk, workspace);
+                    run.load(batch);
+                    ready.pull(&mut run, &drawn, output, upstream, outputs);
+                    run.gradient_rows(0, gradient);
+                });
+            });
+        });
+        Ok((outputs, gradient))
+    }
 
     /// Outputs of `n_passes` passes, `draw.pass` being the first one's number. What does not
     /// depend on noise runs once; memory does not grow with the passes.
     pub fn passes(&self, batch: &Batch<'_>, draw: Draw, n_passes: u32, sink: &PassSink<'_>) {
-        let output = self.plan.output();
-        let width = self.plan.sizes[output];
-        let examples = chunk_examples(&self.plan, Keep::Live);
+        let plan = &self.fast.plan;
+        let output = plan.output();
+        let width = plan.sizes[output];
+        let examples = chunk_examples(plan, Keep::Live);
         let group = self.passes_at_once();
         let starts: Vec<usize> = (0..batch.len()).step_by(examples).collect();
         self.engine.install(|| {
@@ -298,7 +310,7 @@ impl Network {
                             pass: draw.pass + pass,
                             ..draw
                         };
-                        self.drawn(Noise::Draw(draw), false)
+                        self.drawn(plan, Noise::Draw(draw), false)
                     })
                     .collect();
                 starts.par_iter().for_each(|&first| {
@@ -306,12 +318,12 @@ impl Network {
                     let chunk = Chunk::new(first, &batch.ids[first..last]);
                     self.workspaces.with(|workspace| {
                         let simd = self.engine.simd();
-                        let mut run = Run::new(&self.plan, simd, Keep::Live, &chunk, workspace);
+                        let mut run = Run::new(plan, simd, Keep::Live, &chunk, workspace);
                         run.load(batch);
-                        self.forward(&mut run, &[], output, false);
+                        self.fast.forward(&mut run, &[], output, false);
                         let mut rows = vec![0.0; chunk.examples * width];
                         for (pass, drawn) in passes.iter().zip(&drawn) {
-                            self.forward(&mut run, drawn, output, true);
+                            self.fast.forward(&mut run, drawn, output, true);
                             run.rows(output, &mut rows);
                             for (e, row) in rows.chunks_exact(width).enumerate() {
                                 sink(first + e, *pass, row);
@@ -325,13 +337,13 @@ impl Network {
 
     /// Passes whose drawn weights are held at once.
     fn passes_at_once(&self) -> u32 {
-        let drawn = |i: usize| match self.plan.stochastic[i] {
+        let drawn = |i: usize| match self.fast.plan.stochastic[i] {
             Stochastic::PerPass => {
                 self.model.params[i].iter().map(Vec::len).sum::<usize>() * 2 * size_of::<f32>()
             }
             _ => 0,
         };
-        let bytes: usize = (0..self.plan.layers.len()).map(drawn).sum();
+        let bytes: usize = (0..self.fast.plan.layers.len()).map(drawn).sum();
         (DRAWN_BYTES / bytes.max(1)).clamp(1, 1024) as u32
     }
 }

@@ -2,7 +2,7 @@
 //! Knows no lanes.
 
 use crate::graph::Graph;
-use crate::op::{Layer, Stochastic, size};
+use crate::op::{Layer, Op, Stochastic, size};
 
 /// What a run over a chunk keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +47,12 @@ impl Slots {
 pub(crate) struct Plan {
     pub(crate) names: Vec<String>,
     pub(crate) layers: Vec<Box<dyn Layer>>,
+    /// The value each node writes: its own, that of the last node it does the work of, or
+    /// none if another does its work.
+    pub(crate) outputs: Vec<Option<usize>>,
     /// Values each node reads.
     pub(crate) inputs: Vec<Vec<usize>>,
-    /// Numbers of one example in each value.
+    /// Numbers of one example in each value; 0 where it is never written.
     pub(crate) sizes: Vec<usize>,
     /// Whether a node's output depends on noise. Those that do not form the prefix.
     pub(crate) noisy: Vec<bool>,
@@ -62,10 +65,27 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// The plan that is fastest: some layers do the work of their followers, whose inputs
+    /// then never exist.
     pub(crate) fn new(graph: &Graph) -> Self {
+        Self::build(graph, true)
+    }
+
+    /// The plan in which every value exists.
+    pub(crate) fn of_all_values(graph: &Graph) -> Self {
+        Self::build(graph, false)
+    }
+
+    fn build(graph: &Graph, fuse: bool) -> Self {
         let nodes = graph.nodes();
         let inputs: Vec<Vec<usize>> = nodes.iter().map(|node| node.inputs.clone()).collect();
-        let sizes: Vec<usize> = (0..=nodes.len()).map(|v| size(graph.shape(v))).collect();
+        let (layers, outputs) = layers(graph, fuse);
+        let mut sizes: Vec<usize> = (0..=nodes.len()).map(|v| size(graph.shape(v))).collect();
+        for (v, size) in sizes.iter_mut().enumerate().skip(1) {
+            if !outputs.contains(&Some(v)) {
+                *size = 0;
+            }
+        }
         let stochastic: Vec<Stochastic> = nodes.iter().map(|node| node.op.stochastic()).collect();
         let mut noisy = Vec::new();
         let mut trained = vec![false];
@@ -77,9 +97,8 @@ impl Plan {
         }
         let mut plan = Self {
             names: nodes.iter().map(|node| node.name.clone()).collect(),
-            layers: (0..nodes.len())
-                .map(|i| nodes[i].op.layer(&graph.input_shapes(i)))
-                .collect(),
+            layers,
+            outputs,
             all: Slots {
                 of_value: (0..sizes.len()).collect(),
                 sizes: sizes.clone(),
@@ -115,11 +134,13 @@ impl Plan {
         let last_use = |v: usize| (0..n).rev().find(|&i| self.inputs[i].contains(&v));
         let mut slots = Slots::default();
         let mut free = Vec::new();
-        let first = slots.take(self.sizes[0], &mut free);
-        slots.of_value.push(first);
+        slots.of_value = vec![usize::MAX; n + 1];
+        slots.of_value[0] = slots.take(self.sizes[0], &mut free);
         for i in 0..n {
-            let slot = slots.take(self.sizes[i + 1], &mut free);
-            slots.of_value.push(slot);
+            let Some(output) = self.outputs[i] else {
+                continue;
+            };
+            slots.of_value[output] = slots.take(self.sizes[output], &mut free);
             for &v in &self.inputs[i] {
                 let slot = slots.of_value[v];
                 if last_use(v) == Some(i) && !self.is_boundary(v) && !free.contains(&slot) {
@@ -138,7 +159,10 @@ impl Plan {
         };
         let mut free = Vec::new();
         for i in (0..n).rev() {
-            for v in std::iter::once(i + 1).chain(self.inputs[i].iter().copied()) {
+            let Some(output) = self.outputs[i] else {
+                continue;
+            };
+            for v in std::iter::once(output).chain(self.inputs[i].iter().copied()) {
                 if slots.of_value[v] == usize::MAX {
                     // Gradients at the boundary add up over draws: nothing may reuse them.
                     let pool = if self.is_boundary(v) {
@@ -149,8 +173,8 @@ impl Plan {
                     slots.of_value[v] = slots.take(self.sizes[v], pool);
                 }
             }
-            if !self.is_boundary(i + 1) {
-                free.push(slots.of_value[i + 1]);
+            if !self.is_boundary(output) {
+                free.push(slots.of_value[output]);
             }
         }
         slots
@@ -193,4 +217,36 @@ impl Plan {
             _ => Stochastic::No,
         }
     }
+}
+
+/// The layer of each node and the value it writes.
+fn layers(graph: &Graph, fuse: bool) -> (Vec<Box<dyn Layer>>, Vec<Option<usize>>) {
+    let nodes = graph.nodes();
+    let mut outputs: Vec<Option<usize>> = (1..=nodes.len()).map(Some).collect();
+    let layer = |i: usize| {
+        let shapes = graph.input_shapes(i);
+        let followers = followers(graph, i);
+        match nodes[i].op.fuse(&shapes, &followers).filter(|_| fuse) {
+            Some((layer, taken)) => {
+                outputs[i] = Some(i + 1 + taken);
+                outputs[i + 1..=i + taken].fill(None);
+                layer
+            }
+            None => nodes[i].op.layer(&shapes),
+        }
+    };
+    let layers = (0..nodes.len()).map(layer).collect();
+    (layers, outputs)
+}
+
+/// The ops behind node `i`, one after another, as long as each is the only reader of the one
+/// before.
+fn followers(graph: &Graph, i: usize) -> Vec<&dyn Op> {
+    let nodes = graph.nodes();
+    let read_once = |v: usize| {
+        let inputs = nodes.iter().flat_map(|node| &node.inputs);
+        inputs.filter(|&&input| input == v).count() == 1
+    };
+    let chain = (i + 1..nodes.len()).take_while(|&j| nodes[j].inputs == [j] && read_once(j));
+    chain.map(|j| nodes[j].op.as_ref()).collect()
 }

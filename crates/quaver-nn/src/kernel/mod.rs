@@ -1,6 +1,7 @@
 //! The numeric kernels and the only `unsafe` code: a register-tiled product over taps
-//! ([`tap`]), weight gradients of convolutions ([`correlate`]) and the run-time choice of
-//! instruction set ([`Simd`]). Everything else is plain loops over [`Lanes`] that the
+//! ([`tap`]), convolutions up to the maximum over windows ([`conv_pool`]), weight gradients of
+//! convolutions ([`correlate`]), dropout ([`mask`]) and the run-time choice of instruction set
+//! ([`Simd`]). Everything else is plain loops over [`Lanes`] that the
 //! compiler vectorizes inside [`Simd::vectorize`].
 //!
 //! Sixteen examples lie side by side in the last axis, so each kernel is the scalar formula
@@ -8,6 +9,7 @@
 //! multiply-add in the tiled kernels and never elsewhere, so all instruction sets give the
 //! same bits.
 
+pub(crate) mod conv_pool;
 pub(crate) mod correlate;
 mod fma_loop;
 mod lanes;

@@ -148,43 +148,50 @@ impl Kernel for TapProduct<'_> {
         // available by `run`'s contract.
         unsafe {
             match (V::WIDE, self.tile) {
-                (true, 1) => product::<V, 8, 1>(&mut self),
-                (true, 2) => product::<V, 8, 2>(&mut self),
-                (true, 3) => product::<V, 6, 3>(&mut self),
-                (true, 4) => product::<V, 6, 4>(&mut self),
-                (true, 5) => product::<V, 5, 5>(&mut self),
-                (true, 6) => product::<V, 4, 6>(&mut self),
-                (true, 8) => product::<V, 3, 8>(&mut self),
-                (true, 10) => product::<V, 2, 10>(&mut self),
-                (true, _) => product::<V, 2, 12>(&mut self),
-                (false, 1) => product::<V, 4, 1>(&mut self),
-                (false, 2) => product::<V, 3, 2>(&mut self),
-                (false, 3) => product::<V, 2, 3>(&mut self),
-                (false, 4) => product::<V, 1, 4>(&mut self),
-                (false, 5) => product::<V, 1, 5>(&mut self),
-                (false, _) => product::<V, 1, 6>(&mut self),
+                (true, 1) => product::<V, 8, 4, 1>(&mut self),
+                (true, 2) => product::<V, 8, 4, 2>(&mut self),
+                (true, 3) => product::<V, 6, 3, 3>(&mut self),
+                (true, 4) => product::<V, 6, 3, 4>(&mut self),
+                (true, 5) => product::<V, 5, 2, 5>(&mut self),
+                (true, 6) => product::<V, 4, 2, 6>(&mut self),
+                (true, 8) => product::<V, 3, 2, 8>(&mut self),
+                (true, 10) => product::<V, 2, 1, 10>(&mut self),
+                (true, _) => product::<V, 2, 1, 12>(&mut self),
+                (false, 1) => product::<V, 4, 2, 1>(&mut self),
+                (false, 2) => product::<V, 3, 1, 2>(&mut self),
+                (false, 3) => product::<V, 2, 1, 3>(&mut self),
+                (false, 4) => product::<V, 1, 1, 4>(&mut self),
+                (false, 5) => product::<V, 1, 1, 5>(&mut self),
+                (false, _) => product::<V, 1, 1, 6>(&mut self),
             }
         }
     }
 }
 
+/// Tiles of `P` positions, of `Q` where fewer are left, and of one.
 #[inline(always)]
-unsafe fn product<V: Vector, const P: usize, const O: usize>(job: &mut TapProduct<'_>) {
+unsafe fn product<V: Vector, const P: usize, const Q: usize, const O: usize>(
+    job: &mut TapProduct<'_>,
+) {
     assert_eq!(job.tile, O);
     let plan = job.plan;
     for class in &plan.classes {
         let n = class.positions.len();
         let mut at = 0;
         while at < n {
+            let left = n - at;
             // SAFETY: the caller's contract.
             unsafe {
-                if at + P <= n {
+                if left >= P {
                     outputs::<V, P, O>(job, class, at);
                     at += P;
-                } else if n >= P {
+                } else if n >= P && left > Q {
                     // The last tile overlaps the one before and writes the same values again.
                     outputs::<V, P, O>(job, class, n - P);
                     at = n;
+                } else if left >= Q {
+                    outputs::<V, Q, O>(job, class, at);
+                    at += Q;
                 } else {
                     outputs::<V, 1, O>(job, class, at);
                     at += 1;

@@ -3,8 +3,8 @@
 use super::pad::Pad;
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
-use super::{Shape, Stochastic, single};
-use crate::kernel::correlate::Correlate;
+use super::{Shape, Stochastic, conv_pool, single};
+use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
@@ -107,18 +107,21 @@ impl Op for Conv2d {
     fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(ConvLayer::new(self.clone(), inputs[0][1], inputs[0][2]))
     }
+    fn fuse(&self, inputs: &[Shape], followers: &[&dyn Op]) -> Option<(Box<dyn Layer>, usize)> {
+        conv_pool::fuse(self, &inputs[0], followers)
+    }
 }
 
 /// A convolution over images of one size.
-struct ConvLayer {
-    op: Conv2d,
+pub(super) struct ConvLayer {
+    pub(super) op: Conv2d,
     forward: TapPlan,
     input_gradient: TapPlan,
-    pad: Pad,
+    pub(super) pad: Pad,
     /// Offsets in the padded input, in the order of the weights.
     weight_taps: Vec<u32>,
-    out_height: usize,
-    out_width: usize,
+    /// Height and width of the output.
+    pub(super) out: [usize; 2],
 }
 
 /// Kernel rows (or columns) that meet the input at an output coordinate, and its base.
@@ -221,7 +224,7 @@ fn input_gradient_plan(op: &Conv2d, [height, width]: [usize; 2], out: [usize; 2]
 }
 
 impl ConvLayer {
-    fn new(op: Conv2d, height: usize, width: usize) -> Self {
+    pub(super) fn new(op: Conv2d, height: usize, width: usize) -> Self {
         let [kh, kw] = op.kernel;
         let (padded_height, padded_width) = (height + 2 * op.padding, width + 2 * op.padding);
         let out_height = (padded_height - kh) / op.stride + 1;
@@ -247,8 +250,7 @@ impl ConvLayer {
             op,
             pad,
             weight_taps,
-            out_height,
-            out_width,
+            out: [out_height, out_width],
         }
     }
 
@@ -258,51 +260,93 @@ impl ConvLayer {
         (tile(self.op.out_channels), tile(self.op.in_channels))
     }
 
-    fn weight_gradient(&self, chunk: &mut Backward<'_>, out: &mut [f32]) {
-        let x = chunk.inputs[0];
-        let block = self.op.in_channels * self.pad.padded_height * self.pad.padded_width;
-        let x = if self.op.padding == 0 {
-            x
-        } else {
-            chunk.scratch.resize(block * chunk.blocks, Lanes::ZERO);
-            self.pad.pad(x, chunk.scratch);
-            &chunk.scratch[..]
-        };
-        chunk.simd.run(Correlate {
-            x,
-            x_block: block,
-            upstream: chunk.upstream,
-            n_outputs: self.op.out_channels,
-            rows: self.out_height,
-            columns: self.out_width,
-            row_step: self.op.stride * self.pad.padded_width,
-            column_step: self.op.stride,
-            taps: &self.weight_taps,
-            out,
-        });
+    /// Offsets in the padded input, in the order of the weights packed for the way forward.
+    pub(super) fn padded_taps(&self) -> Vec<u32> {
+        let (width, height) = (self.pad.padded_width, self.pad.padded_height);
+        let offset = |c: usize, y: usize, x: usize| ((c * height + y) * width + x) as i32;
+        let taps = taps(self.op.kernel, self.op.in_channels, offset);
+        taps.into_iter().map(|tap| tap as u32).collect()
     }
-}
 
-impl Layer for ConvLayer {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+    /// One block's input with its padding.
+    pub(super) fn padded<'a>(&self, x: &'a [Lanes], scratch: &'a mut Vec<Lanes>) -> &'a [Lanes] {
+        if self.op.padding == 0 {
+            return x;
+        }
+        let size = self.op.in_channels * self.pad.padded_height * self.pad.padded_width;
+        scratch.resize(scratch.len().max(size), Lanes::ZERO);
+        self.pad.pad(x, &mut scratch[..size]);
+        &scratch[..size]
+    }
+
+    /// Quantizes and packs the weights, for tiles of `tile` outputs on the way forward.
+    pub(super) fn pack(&self, tile: usize, args: Prepare<'_>, into: &mut Prepared) {
         prepare_weights(self.op.quantizer.as_ref(), args, into);
         let (channels, outputs) = (self.op.in_channels, self.op.out_channels);
         let taps = self.op.kernel[0] * self.op.kernel[1];
-        let (tile, tile_back) = self.tiles(args.simd);
         let weights = &into.effective;
         let at = |o: usize, c: usize, t: usize| weights[(o * channels + c) * taps + t];
         pack(outputs, taps * channels, tile, &mut into.forward, |o, k| {
             at(o, k % channels, k / channels)
         });
         if args.input_gradient {
+            let (_, tile) = self.tiles(args.simd);
             pack(
                 channels,
                 taps * outputs,
-                tile_back,
+                tile,
                 &mut into.backward,
                 |c, k| at(k % outputs, c, k / outputs),
             );
         }
+    }
+
+    /// Input gradient of one block.
+    pub(super) fn input_gradient(
+        &self,
+        prepared: &Prepared,
+        simd: Simd,
+        upstream: &[Lanes],
+        out: &mut [Lanes],
+    ) {
+        let (_, tile) = self.tiles(simd);
+        simd.run(TapProduct {
+            plan: &self.input_gradient,
+            x: upstream,
+            weights: &prepared.backward,
+            bias: None,
+            tile,
+            out,
+        });
+    }
+
+    /// Adds one block's share of the weight gradient, to be summed over lanes.
+    pub(super) fn add_weight_gradient(
+        &self,
+        simd: Simd,
+        x: &[Lanes],
+        upstream: &[Lanes],
+        sums: &mut [Lanes],
+        scratch: &mut Vec<Lanes>,
+    ) {
+        simd.run(Correlate {
+            x: self.padded(x, scratch),
+            upstream,
+            n_outputs: self.op.out_channels,
+            rows: self.out[0],
+            columns: self.out[1],
+            row_step: self.op.stride * self.pad.padded_width,
+            column_step: self.op.stride,
+            taps: &self.weight_taps,
+            sums,
+        });
+    }
+}
+
+impl Layer for ConvLayer {
+    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+        let (tile, _) = self.tiles(args.simd);
+        self.pack(tile, args, into);
     }
 
     fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
@@ -323,29 +367,23 @@ impl Layer for ConvLayer {
     }
 
     fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+        let y_block = chunk.upstream.len() / chunk.blocks;
+        let upstream = chunk.upstream.chunks_exact(y_block);
+        let x_block = chunk.inputs[0].len() / chunk.blocks;
         if let Some(dx) = chunk.input_gradients[0].take() {
-            let (_, tile) = self.tiles(chunk.simd);
-            let x_block = dx.len() / chunk.blocks;
-            let y_block = chunk.upstream.len() / chunk.blocks;
-            let blocks = chunk.upstream.chunks_exact(y_block);
-            for (x, out) in blocks.zip(dx.chunks_exact_mut(x_block)) {
-                let plan = &self.input_gradient;
-                let weights = &prepared.backward;
-                chunk.simd.run(TapProduct {
-                    plan,
-                    x,
-                    weights,
-                    bias: None,
-                    tile,
-                    out,
-                });
+            for (upstream, dx) in upstream.clone().zip(dx.chunks_exact_mut(x_block)) {
+                self.input_gradient(prepared, chunk.simd, upstream, dx);
             }
         }
         if let Some(gradients) = chunk.param_gradients.take() {
-            self.weight_gradient(&mut chunk, &mut gradients[0]);
+            let mut sums = vec![Lanes::ZERO; gradients[0].len()];
+            for (x, upstream) in chunk.inputs[0].chunks_exact(x_block).zip(upstream) {
+                self.add_weight_gradient(chunk.simd, x, upstream, &mut sums, chunk.scratch);
+            }
+            let (lanes, sums) = (&sums, &mut gradients[0]);
+            chunk.simd.run(LaneSums { lanes, sums });
             if let Some(bias) = gradients.get_mut(1) {
-                let positions = self.out_height * self.out_width;
-                bias_gradient(chunk.simd, chunk.upstream, positions, bias);
+                bias_gradient(chunk.simd, chunk.upstream, self.out[0] * self.out[1], bias);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
 use super::{Shape, Stochastic, single};
-use crate::kernel::correlate::Correlate;
+use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
@@ -229,7 +229,6 @@ impl Groups {
         }
     }
 
-    /// Sums over blocks in their order.
     fn weight_gradient(&self, chunk: &Backward<'_>, out: &mut [f32]) {
         let (channels, outputs, _) = self.group();
         let [height, width] = self.size;
@@ -241,16 +240,16 @@ impl Groups {
                 taps.extend((0..op.kernel[1]).map(|x| (row + x * op.dilation[1]) as u32));
             }
         }
-        out.fill(0.0);
         let parts = op.groups * chunk.blocks;
         let x = chunk.inputs[0];
         let x = x.chunks_exact(x.len() / parts);
         let upstream = chunk.upstream.chunks_exact(chunk.upstream.len() / parts);
-        let mut part = vec![0.0; outputs * taps.len()];
+        let mut lanes = vec![Lanes::ZERO; out.len()];
+        let group = out.len() / op.groups;
         for (i, (x, upstream)) in x.zip(upstream).enumerate() {
+            let from = i % op.groups * group;
             chunk.simd.run(Correlate {
                 x,
-                x_block: x.len(),
                 upstream,
                 n_outputs: outputs,
                 rows: self.out[0],
@@ -258,12 +257,11 @@ impl Groups {
                 row_step: op.stride[0] * width,
                 column_step: op.stride[1],
                 taps: &taps,
-                out: &mut part,
+                sums: &mut lanes[from..from + group],
             });
-            let from = i % op.groups * part.len();
-            let sums = out[from..from + part.len()].iter_mut().zip(&part);
-            sums.for_each(|(sum, part)| *sum += part);
         }
+        let (lanes, sums) = (&lanes, out);
+        chunk.simd.run(LaneSums { lanes, sums });
     }
 }
 

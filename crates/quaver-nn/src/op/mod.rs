@@ -11,6 +11,7 @@ mod average_pool2d;
 mod batch_norm;
 mod concat;
 mod conv2d;
+mod conv_pool;
 mod dense;
 mod dropout;
 mod flatten;
@@ -150,6 +151,12 @@ pub trait Op: OpObject + Debug + Send + Sync {
     }
     /// The op at given input shapes, which [`Op::shape`] has accepted.
     fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer>;
+    /// A layer that does the work of this op and of the first of `followers`, each the only
+    /// reader of the one before it, and how many of them. Its numbers are those of the single
+    /// layers, but for the sign of zeros and the order in which a bias's gradient is summed.
+    fn fuse(&self, _inputs: &[Shape], _followers: &[&dyn Op]) -> Option<(Box<dyn Layer>, usize)> {
+        None
+    }
 }
 
 /// What every op has by being plain, copyable settings.
@@ -216,6 +223,8 @@ pub struct Forward<'a> {
     pub inputs: &'a [&'a [Lanes]],
     /// Output, `blocks * size`, overwritten.
     pub output: &'a mut [Lanes],
+    /// What the way back will need, `blocks * saved`; empty if there is none.
+    pub saved: &'a mut [u64],
     /// Memory of the worker's own.
     pub scratch: &'a mut Vec<Lanes>,
 }
@@ -234,6 +243,8 @@ pub struct Backward<'a> {
     pub inputs: &'a [&'a [Lanes]],
     /// Output of the forward pass.
     pub output: &'a [Lanes],
+    /// What the forward pass saved.
+    pub saved: &'a [u64],
     /// Gradient with respect to the output; zero in unused lanes.
     pub upstream: &'a [Lanes],
     /// Gradients with respect to the inputs, overwritten where asked for.
@@ -246,6 +257,10 @@ pub struct Backward<'a> {
 
 /// An op at fixed shapes, working on chunks.
 pub trait Layer: Send + Sync {
+    /// Words a block's forward pass saves for the way back, beside its output.
+    fn saved(&self) -> usize {
+        0
+    }
     /// Derives what chunks need from the parameters.
     fn prepare(&self, _args: Prepare<'_>, _into: &mut Prepared) {}
     /// Output from inputs.

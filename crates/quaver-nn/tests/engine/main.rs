@@ -10,6 +10,7 @@ mod agreement;
 mod bits;
 mod differences;
 mod files;
+mod fused;
 mod graphs;
 mod networks;
 mod ops;

@@ -16,9 +16,9 @@ use quaver_nn::op::{
 use std::sync::Arc;
 
 /// Of the largest magnitude; rounding of float32 sums over up to some hundred terms.
-const TOLERANCE: f64 = 1e-5;
+pub(crate) const TOLERANCE: f64 = 1e-5;
 
-fn config(cases: u32) -> ProptestConfig {
+pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         rng_seed: RngSeed::Fixed(1),
@@ -27,7 +27,7 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-fn sizes() -> impl Strategy<Value = usize> {
+pub(crate) fn sizes() -> impl Strategy<Value = usize> {
     prop::sample::select(vec![1, 15, 16, 17, 83])
 }
 
@@ -46,7 +46,7 @@ fn agree(input: Vec<usize>, ops: Vec<Box<dyn Op>>, n: usize) {
 }
 
 prop_compose! {
-    fn convolutions()(in_channels in 1_usize..8, out_channels in 1_usize..27,
+    pub(crate) fn convolutions()(in_channels in 1_usize..8, out_channels in 1_usize..27,
                       kernel in [1_usize..6, 1_usize..6], stride in 1_usize..4,
                       padding in 0_usize..5, bias in any::<bool>(), quantizer in quantizers())
                       -> Conv2d {

@@ -1,0 +1,156 @@
+//! A convolution run together with the max-pooling behind it, and the rectifier between or
+//! behind them. Four in five of a LeNet's numbers stand between these layers; they are never
+//! written, and of where a maximum came from only bits are kept.
+
+use super::conv2d::ConvLayer;
+use super::{Backward, Conv2d, Forward, Layer, MaxPool2d, Op, Prepare, Prepared, Relu, Shape};
+use crate::kernel::conv_pool::{ConvPool, Spread, tile_outputs};
+use crate::kernel::correlate::LaneSums;
+use crate::kernel::{Lanes, Simd};
+
+/// Windows of this side and distance are taken in registers.
+const SIDE: usize = 2;
+
+struct ConvPoolLayer {
+    conv: ConvLayer,
+    rectify: bool,
+    rows: usize,
+    columns: usize,
+    /// Offsets in the padded input, in the order of the packed weights.
+    taps: Vec<u32>,
+}
+
+/// `conv` with the ops that follow it, and how many of these: pooling over windows of two by
+/// two, with a plain rectifier before or after it or none.
+pub(super) fn fuse(
+    conv: &Conv2d,
+    input: &Shape,
+    followers: &[&dyn Op],
+) -> Option<(Box<dyn Layer>, usize)> {
+    let pools = |op: &dyn Op| {
+        let pool = op.as_any().downcast_ref::<MaxPool2d>();
+        pool.is_some_and(|pool| [pool.kernel, pool.stride] == [SIDE; 2])
+    };
+    let rectifies = |op: &dyn Op| {
+        let relu = op.as_any().downcast_ref::<Relu>();
+        relu.is_some_and(|relu| relu.scale.is_none())
+    };
+    let (rectify, taken) = match followers {
+        [first, second, ..] if rectifies(*first) && pools(*second) => (true, 2),
+        [first, second, ..] if pools(*first) && rectifies(*second) => (true, 2),
+        [first, ..] if pools(*first) => (false, 1),
+        _ => return None,
+    };
+    let conv = ConvLayer::new(conv.clone(), input[1], input[2]);
+    let [height, width] = conv.out;
+    Some((
+        Box::new(ConvPoolLayer {
+            rectify,
+            rows: height / SIDE,
+            columns: width / SIDE,
+            taps: conv.padded_taps(),
+            conv,
+        }),
+        taken,
+    ))
+}
+
+impl ConvPoolLayer {
+    fn tile(&self) -> usize {
+        tile_outputs(self.conv.op.out_channels)
+    }
+
+    fn forward_block(
+        &self,
+        prepared: &Prepared,
+        simd: Simd,
+        x: &[Lanes],
+        out: &mut [Lanes],
+        choices: &mut [u64],
+    ) {
+        let stride = self.conv.op.stride;
+        let row = stride * self.conv.pad.padded_width;
+        simd.run(ConvPool {
+            x,
+            taps: &self.taps,
+            corners: [0, stride, row, row + stride],
+            rows: self.rows,
+            columns: self.columns,
+            row_step: SIDE * row,
+            column_step: SIDE * stride,
+            weights: &prepared.forward,
+            bias: self.conv.op.bias.then_some(&prepared.bias),
+            tile: self.tile(),
+            n_outputs: self.conv.op.out_channels,
+            rectify: self.rectify,
+            out,
+            choices,
+        });
+    }
+}
+
+impl Layer for ConvPoolLayer {
+    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+        self.conv.pack(self.tile(), args, into);
+    }
+
+    fn saved(&self) -> usize {
+        self.conv.op.out_channels * self.rows * self.columns
+    }
+
+    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+        let x_block = chunk.inputs[0].len() / chunk.blocks;
+        let y_block = self.saved();
+        let outputs = chunk.output.chunks_exact_mut(y_block);
+        let mut saved = chunk.saved.chunks_exact_mut(y_block);
+        for (x, out) in chunk.inputs[0].chunks_exact(x_block).zip(outputs) {
+            let choices = saved.next().unwrap_or_default();
+            let x = self.conv.padded(x, chunk.scratch);
+            self.forward_block(prepared, chunk.simd, x, out, choices);
+        }
+    }
+
+    fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+        let (simd, plane) = (chunk.simd, self.conv.out);
+        let outputs = self.conv.op.out_channels;
+        let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
+        let mut dx = chunk.input_gradients[0].take();
+        let n_weights = chunk.param_gradients.as_ref().map_or(0, |g| g[0].len());
+        let mut weight = vec![Lanes::ZERO; n_weights];
+        let mut bias = vec![Lanes::ZERO; outputs];
+        let mut spread = vec![Lanes::ZERO; outputs * plane[0] * plane[1]];
+        for b in 0..chunk.blocks {
+            simd.run(Spread {
+                upstream: &chunk.upstream[b * y_block..(b + 1) * y_block],
+                choices: &chunk.saved[b * y_block..(b + 1) * y_block],
+                rows: self.rows,
+                columns: self.columns,
+                plane,
+                out: &mut spread,
+                sums: &mut bias,
+            });
+            if let Some(dx) = &mut dx {
+                let dx = &mut dx[b * x_block..(b + 1) * x_block];
+                self.conv.input_gradient(prepared, simd, &spread, dx);
+            }
+            if chunk.param_gradients.is_some() {
+                let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
+                self.conv
+                    .add_weight_gradient(simd, x, &spread, &mut weight, chunk.scratch);
+            }
+        }
+        if let Some(gradients) = chunk.param_gradients.take() {
+            for (lanes, sums) in [&weight, &bias].into_iter().zip(gradients) {
+                simd.run(LaneSums { lanes, sums });
+            }
+        }
+    }
+
+    fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {
+        self.conv.surrogate(params, gradients);
+    }
+
+    fn products(&self) -> u64 {
+        self.conv.products()
+    }
+}
