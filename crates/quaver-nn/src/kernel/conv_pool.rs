@@ -120,8 +120,10 @@ unsafe fn window<V: Vector, const P: usize, const O: usize>(
         let live = O.min(job.n_outputs - t * O);
         let mut bias = [V::splat(0.0); O];
         if let Some(values) = job.bias {
-            for o in 0..live {
-                bias[o] = V::splat(*values.get_unchecked(t * O + o));
+            for o in 0..O {
+                if o < live {
+                    bias[o] = V::splat(*values.get_unchecked(t * O + o));
+                }
             }
         }
         let mut best = bias;
@@ -143,7 +145,10 @@ unsafe fn window<V: Vector, const P: usize, const O: usize>(
             }
         }
         let place = row * job.columns + column;
-        for o in 0..live {
+        for o in 0..O {
+            if o >= live {
+                break;
+            }
             if job.rectify {
                 let zero = V::splat(0.0);
                 choice[o] &= Choice::from(V::bits(best[o].greater(zero))) * ALL;

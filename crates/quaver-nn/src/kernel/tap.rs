@@ -26,6 +26,8 @@ pub(crate) struct TapPlan {
 pub(crate) struct TapClass {
     /// Half-open ranges of taps, ascending.
     pub(crate) ranges: Vec<(u32, u32)>,
+    /// Which of the groups of taps; the first starts from the bias, the others go on.
+    pub(crate) group: usize,
     /// (base in the input, place in the output), in lanes.
     pub(crate) positions: Vec<(i32, u32)>,
 }
@@ -44,7 +46,9 @@ impl TapPlan {
     }
 
     /// Adds a position (base in the input, place in the output) that sees `ranges` of taps.
-    pub(crate) fn push(&mut self, ranges: &[(u32, u32)], (base, place): (i32, u32)) {
+    /// Taps may come in groups, each summed over all positions before the next, so that what a
+    /// group reads stays in cache; a position's groups are added in ascending order.
+    pub(crate) fn push(&mut self, ranges: &[(u32, u32)], group: usize, (base, place): (i32, u32)) {
         for &(from, to) in ranges {
             for &tap in &self.taps[from as usize..to as usize] {
                 let address = usize::try_from(base + tap).expect("taps lie inside the input");
@@ -53,13 +57,17 @@ impl TapPlan {
         }
         let last = place as usize + (self.n_outputs - 1) * self.output_stride;
         self.writes = self.writes.max(last + 1);
-        match self.classes.iter_mut().find(|class| class.ranges == ranges) {
-            Some(class) => class.positions.push((base, place)),
-            None => self.classes.push(TapClass {
-                ranges: ranges.to_vec(),
-                positions: vec![(base, place)],
-            }),
+        let same = |class: &&mut TapClass| class.group == group && class.ranges == ranges;
+        if let Some(class) = self.classes.iter_mut().find(same) {
+            return class.positions.push((base, place));
         }
+        let class = TapClass {
+            ranges: ranges.to_vec(),
+            group,
+            positions: vec![(base, place)],
+        };
+        let behind = self.classes.partition_point(|class| class.group <= group);
+        self.classes.insert(behind, class);
     }
 
     /// Multiply-adds for one block.
@@ -185,7 +193,7 @@ unsafe fn product<V: Vector, const P: usize, const Q: usize, const O: usize>(
                 if left >= P {
                     outputs::<V, P, O>(job, class, at);
                     at += P;
-                } else if n >= P && left > Q {
+                } else if n >= P && left > Q && class.group == 0 {
                     // The last tile overlaps the one before and writes the same values again.
                     outputs::<V, P, O>(job, class, n - P);
                     at = n;
@@ -219,9 +227,21 @@ unsafe fn outputs<V: Vector, const P: usize, const O: usize>(
         }
         for t in 0..plan.n_outputs.div_ceil(O) {
             let weights = job.weights.as_ptr().add(t * n_taps * O);
+            // Loops over a tile have constant bounds: an index known only when the program runs
+            // would put the sums into memory.
             let live = O.min(plan.n_outputs - t * O);
             let mut acc = [[V::splat(0.0); P]; O];
-            if let Some(bias) = job.bias {
+            if class.group > 0 {
+                for o in 0..O {
+                    if o < live {
+                        let row = (t * O + o) * plan.output_stride;
+                        for p in 0..P {
+                            let place = class.positions.get_unchecked(at + p).1 as usize;
+                            acc[o][p] = V::load(out.add(place + row));
+                        }
+                    }
+                }
+            } else if let Some(bias) = job.bias {
                 for o in 0..O {
                     if o < live {
                         acc[o] = [V::splat(*bias.get_unchecked(t * O + o)); P];

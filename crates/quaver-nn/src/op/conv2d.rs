@@ -115,7 +115,9 @@ impl Op for Conv2d {
 /// A convolution over images of one size.
 pub(super) struct ConvLayer {
     pub(super) op: Conv2d,
+    forward_order: TapOrder,
     forward: TapPlan,
+    gradient_order: TapOrder,
     input_gradient: TapPlan,
     pub(super) pad: Pad,
     /// Offsets in the padded input, in the order of the weights.
@@ -155,69 +157,118 @@ fn gradient_taps(
     ((at / stride) as i32, (0..k).filter(|&t| seen(t)).collect())
 }
 
-/// Ranges over `[row][column][channel]` taps of the given rows and columns.
-fn ranges(rows: &[usize], columns: &[usize], kw: usize, channels: usize) -> Vec<(u32, u32)> {
-    let mut out: Vec<(u32, u32)> = Vec::new();
-    for &row in rows {
-        for &column in columns {
-            let from = ((row * kw + column) * channels) as u32;
-            match out.last_mut() {
-                Some(last) if last.1 == from => last.1 += channels as u32,
-                _ => out.push((from, from + channels as u32)),
-            }
-        }
-    }
-    out
+/// Bytes of an input that a product goes through again and again, one time for each kernel
+/// row: half of a common first-level cache.
+const CACHED: usize = 24 * 1024;
+
+/// In which order a product sums: groups of channels whose rows stay in cache, and within each
+/// `[row][column][channel]`.
+struct TapOrder {
+    kernel: [usize; 2],
+    channels: usize,
+    group: usize,
 }
 
-/// Taps `[row][column][channel]` at their offsets.
-fn taps(
-    [kh, kw]: [usize; 2],
-    channels: usize,
-    offset: impl Fn(usize, usize, usize) -> i32,
-) -> Vec<i32> {
-    let mut taps = Vec::with_capacity(kh * kw * channels);
-    for row in 0..kh {
-        for column in 0..kw {
-            taps.extend((0..channels).map(|channel| offset(channel, row, column)));
+impl TapOrder {
+    /// For channels of rows of `width` pixels.
+    fn new(kernel: [usize; 2], channels: usize, width: usize) -> Self {
+        let rows = kernel[0] * width * size_of::<Lanes>();
+        let groups = channels.div_ceil((CACHED / rows).max(1));
+        Self {
+            kernel,
+            channels,
+            group: channels.div_ceil(groups),
         }
     }
-    taps
+
+    /// First channels of the groups, and one behind their last.
+    fn groups(&self) -> impl Iterator<Item = (usize, usize)> {
+        let starts = (0..self.channels).step_by(self.group);
+        starts.map(|first| (first, self.channels.min(first + self.group)))
+    }
+
+    /// (channel, row, column) of every tap.
+    fn taps(&self) -> Vec<[usize; 3]> {
+        let [kh, kw] = self.kernel;
+        let mut taps = Vec::with_capacity(kh * kw * self.channels);
+        for (first, end) in self.groups() {
+            for row in 0..kh {
+                for column in 0..kw {
+                    taps.extend((first..end).map(|channel| [channel, row, column]));
+                }
+            }
+        }
+        taps
+    }
+
+    /// Ranges of the taps of the given rows and columns, group by group.
+    fn ranges(&self, rows: &[usize], columns: &[usize]) -> Vec<Vec<(u32, u32)>> {
+        let [kh, kw] = self.kernel;
+        let of_group = |(first, end): (usize, usize)| {
+            let mut out: Vec<(u32, u32)> = Vec::new();
+            let channels = end - first;
+            for &row in rows {
+                for &column in columns {
+                    let from = (first * kh * kw + (row * kw + column) * channels) as u32;
+                    match out.last_mut() {
+                        Some(last) if last.1 == from => last.1 += channels as u32,
+                        _ => out.push((from, from + channels as u32)),
+                    }
+                }
+            }
+            out
+        };
+        self.groups().map(of_group).collect()
+    }
 }
 
 /// The product behind the output, `out` being its height and width.
-fn forward_plan(op: &Conv2d, [height, width]: [usize; 2], out: [usize; 2]) -> TapPlan {
+fn forward_plan(
+    op: &Conv2d,
+    order: &TapOrder,
+    [height, width]: [usize; 2],
+    out: [usize; 2],
+) -> TapPlan {
     let [kh, kw] = op.kernel;
-    let offset = |c: usize, y: usize, x: usize| ((c * height + y) * width + x) as i32;
-    let taps = taps(op.kernel, op.in_channels, offset);
+    let offset = |[c, y, x]: [usize; 3]| ((c * height + y) * width + x) as i32;
+    let taps = order.taps().into_iter().map(offset).collect();
     let mut plan = TapPlan::new(taps, op.out_channels, out[0] * out[1]);
     for y in 0..out[0] {
         let (base_y, rows) = forward_taps(y, height, kh, op.stride, op.padding);
         for x in 0..out[1] {
             let (base_x, columns) = forward_taps(x, width, kw, op.stride, op.padding);
             let base = base_y * width as i32 + base_x;
-            let seen = ranges(&rows, &columns, kw, op.in_channels);
-            plan.push(&seen, (base, (y * out[1] + x) as u32));
+            let position = (base, (y * out[1] + x) as u32);
+            for (group, seen) in order.ranges(&rows, &columns).iter().enumerate() {
+                plan.push(seen, group, position);
+            }
         }
     }
     plan
 }
 
 /// The product behind the input's gradient.
-fn input_gradient_plan(op: &Conv2d, [height, width]: [usize; 2], out: [usize; 2]) -> TapPlan {
+fn input_gradient_plan(
+    op: &Conv2d,
+    order: &TapOrder,
+    [height, width]: [usize; 2],
+    out: [usize; 2],
+) -> TapPlan {
     let [kh, kw] = op.kernel;
-    let offset = |o: usize, y: usize, x: usize| {
+    let offset = |[o, y, x]: [usize; 3]| {
         (o * out[0] * out[1]) as i32 - ((y / op.stride) * out[1] + x / op.stride) as i32
     };
-    let taps = taps(op.kernel, op.out_channels, offset);
+    let taps = order.taps().into_iter().map(offset).collect();
     let mut plan = TapPlan::new(taps, op.in_channels, height * width);
     for y in 0..height {
         let (base_y, rows) = gradient_taps(y, out[0], kh, op.stride, op.padding);
         for x in 0..width {
             let (base_x, columns) = gradient_taps(x, out[1], kw, op.stride, op.padding);
             let base = base_y * out[1] as i32 + base_x;
-            let seen = ranges(&rows, &columns, kw, op.out_channels);
-            plan.push(&seen, (base, (y * width + x) as u32));
+            let position = (base, (y * width + x) as u32);
+            for (group, seen) in order.ranges(&rows, &columns).iter().enumerate() {
+                plan.push(seen, group, position);
+            }
         }
     }
     plan
@@ -244,13 +295,18 @@ impl ConvLayer {
                 weight_taps.extend((0..kw as u32).map(|x| row + x));
             }
         }
+        let (size, out) = ([height, width], [out_height, out_width]);
+        let forward_order = TapOrder::new(op.kernel, op.in_channels, width);
+        let gradient_order = TapOrder::new(op.kernel, op.out_channels, out_width);
         Self {
-            forward: forward_plan(&op, [height, width], [out_height, out_width]),
-            input_gradient: input_gradient_plan(&op, [height, width], [out_height, out_width]),
+            forward: forward_plan(&op, &forward_order, size, out),
+            forward_order,
+            input_gradient: input_gradient_plan(&op, &gradient_order, size, out),
+            gradient_order,
             op,
             pad,
             weight_taps,
-            out: [out_height, out_width],
+            out,
         }
     }
 
@@ -263,9 +319,8 @@ impl ConvLayer {
     /// Offsets in the padded input, in the order of the weights packed for the way forward.
     pub(super) fn padded_taps(&self) -> Vec<u32> {
         let (width, height) = (self.pad.padded_width, self.pad.padded_height);
-        let offset = |c: usize, y: usize, x: usize| ((c * height + y) * width + x) as i32;
-        let taps = taps(self.op.kernel, self.op.in_channels, offset);
-        taps.into_iter().map(|tap| tap as u32).collect()
+        let offset = |[c, y, x]: [usize; 3]| ((c * height + y) * width + x) as u32;
+        self.forward_order.taps().into_iter().map(offset).collect()
     }
 
     /// One block's input with its padding.
@@ -283,21 +338,23 @@ impl ConvLayer {
     pub(super) fn pack(&self, tile: usize, args: Prepare<'_>, into: &mut Prepared) {
         prepare_weights(self.op.quantizer.as_ref(), args, into);
         let (channels, outputs) = (self.op.in_channels, self.op.out_channels);
-        let taps = self.op.kernel[0] * self.op.kernel[1];
+        let [kh, kw] = self.op.kernel;
         let weights = &into.effective;
-        let at = |o: usize, c: usize, t: usize| weights[(o * channels + c) * taps + t];
-        pack(outputs, taps * channels, tile, &mut into.forward, |o, k| {
-            at(o, k % channels, k / channels)
+        let at = |o: usize, c: usize, y: usize, x: usize| {
+            weights[((o * channels + c) * kh + y) * kw + x]
+        };
+        let taps = self.forward_order.taps();
+        pack(outputs, taps.len(), tile, &mut into.forward, |o, k| {
+            let [c, y, x] = taps[k];
+            at(o, c, y, x)
         });
         if args.input_gradient {
             let (_, tile) = self.tiles(args.simd);
-            pack(
-                channels,
-                taps * outputs,
-                tile,
-                &mut into.backward,
-                |c, k| at(k % outputs, c, k / outputs),
-            );
+            let taps = self.gradient_order.taps();
+            pack(channels, taps.len(), tile, &mut into.backward, |c, k| {
+                let [o, y, x] = taps[k];
+                at(o, c, y, x)
+            });
         }
     }
 

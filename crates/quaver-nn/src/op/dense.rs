@@ -78,7 +78,7 @@ impl Op for Dense {
             let taps = (0..blocks * LANES).map(|e| (e * groups) as i32).collect();
             let mut plan = TapPlan::new(taps, outputs, groups);
             let all = [(0, (blocks * LANES) as u32)];
-            (0..groups).for_each(|g| plan.push(&all, (g as i32, g as u32)));
+            (0..groups).for_each(|g| plan.push(&all, 0, (g as i32, g as u32)));
             plan
         });
         Box::new(DenseLayer {
@@ -96,6 +96,7 @@ fn block_product(from: usize, to: usize, blocks: usize) -> TapPlan {
     for block in 0..blocks {
         plan.push(
             &[(0, from as u32)],
+            0,
             ((block * from) as i32, (block * to) as u32),
         );
     }

@@ -143,7 +143,7 @@ fn forward_plan(op: &GroupedConv2d, [height, width]: [usize; 2], out: [usize; 2]
     for y in 0..out[0] {
         for x in 0..out[1] {
             let base = y * op.stride[0] * width + x * op.stride[1];
-            plan.push(&all, (base as i32, (y * out[1] + x) as u32));
+            plan.push(&all, 0, (base as i32, (y * out[1] + x) as u32));
         }
     }
     plan
@@ -176,7 +176,7 @@ fn input_gradient_plan(op: &GroupedConv2d, size: [usize; 2], out: [usize; 2]) ->
                 }
             }
             let base = y / op.stride[0] * out[1] + x / op.stride[1];
-            plan.push(&ranges, (base as i32, (y * size[1] + x) as u32));
+            plan.push(&ranges, 0, (base as i32, (y * size[1] + x) as u32));
         }
     }
     plan
