@@ -52,6 +52,8 @@ pub(crate) struct Workspace {
     spare: Vec<Lanes>,
     /// Parameter gradients of the chunk, by node.
     pub(crate) params: Vec<Vec<Vec<f32>>>,
+    /// What the chunk leaves to be joined, by node; empty unless parameters are trained.
+    pub(crate) gathered: Vec<Vec<Lanes>>,
 }
 
 /// Workspaces that come back after use.
@@ -243,6 +245,8 @@ impl<'a> Run<'a> {
         let upstream = std::mem::take(&mut self.workspace.gradients[of[from]]);
         let mut scratch = std::mem::take(&mut self.workspace.scratch);
         let mut params = train.then(|| std::mem::take(&mut self.workspace.params[i]));
+        let gathered = self.workspace.gathered.get_mut(i).filter(|_| train);
+        let mut gathered = gathered.map(std::mem::take).unwrap_or_default();
         // First contributions go straight to their buffer, later ones through a spare.
         let mut targets: Vec<(usize, bool, Vec<Lanes>)> = Vec::new();
         for &v in plan.inputs[i].iter().filter(|&&v| needs(v)) {
@@ -281,6 +285,7 @@ impl<'a> Run<'a> {
                 saved: &self.workspace.saved[i],
                 input_gradients: &mut gradients,
                 param_gradients: params.as_deref_mut(),
+                gathered: &mut gathered,
                 scratch: &mut scratch,
             },
         );
@@ -288,6 +293,7 @@ impl<'a> Run<'a> {
         self.workspace.scratch = scratch;
         if let Some(params) = params {
             self.workspace.params[i] = params;
+            self.workspace.gathered[i] = gathered;
         }
         for (v, first, buffer) in targets {
             self.give_back(v, first, buffer);

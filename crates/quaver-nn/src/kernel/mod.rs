@@ -1,6 +1,6 @@
 //! The numeric kernels and the only `unsafe` code: a register-tiled product over taps
 //! ([`tap`]), convolutions up to the maximum over windows ([`conv_pool`]), weight gradients of
-//! convolutions ([`correlate`]), dropout ([`mask`]) and the run-time choice of instruction set
+//! convolutions ([`correlate`]) and dense layers ([`outer`]), dropout ([`mask`]) and the run-time choice of instruction set
 //! ([`Simd`]). Everything else is plain loops over [`Lanes`] that the
 //! compiler vectorizes inside [`Simd::vectorize`].
 //!
@@ -14,6 +14,7 @@ pub(crate) mod correlate;
 mod fma_loop;
 mod lanes;
 pub(crate) mod mask;
+pub(crate) mod outer;
 pub(crate) mod tap;
 mod vector;
 

@@ -4,7 +4,8 @@ use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stoch
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared, Shape};
 use super::{MAX_BLOCKS, Stochastic, single};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
-use crate::kernel::{LANES, Lanes, Simd, flat};
+use crate::kernel::outer::{Outer, OuterPart};
+use crate::kernel::{LANES, Lanes, Simd};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
 
@@ -73,19 +74,10 @@ impl Op for Dense {
                 .map(|blocks| block_product(from, to, blocks))
                 .collect()
         };
-        let groups = inputs.div_ceil(LANES);
-        let weight_gradients = (1..=MAX_BLOCKS).map(|blocks| {
-            let taps = (0..blocks * LANES).map(|e| (e * groups) as i32).collect();
-            let mut plan = TapPlan::new(taps, outputs, groups);
-            let all = [(0, (blocks * LANES) as u32)];
-            (0..groups).for_each(|g| plan.push(&all, 0, (g as i32, g as u32)));
-            plan
-        });
         Box::new(DenseLayer {
             op: self.clone(),
             forward: products(inputs, outputs),
             input_gradient: products(outputs, inputs),
-            weight_gradients: weight_gradients.collect(),
         })
     }
 }
@@ -108,7 +100,6 @@ struct DenseLayer {
     op: Dense,
     forward: Vec<TapPlan>,
     input_gradient: Vec<TapPlan>,
-    weight_gradients: Vec<TapPlan>,
 }
 
 impl DenseLayer {
@@ -117,38 +108,9 @@ impl DenseLayer {
         (tile(self.op.out_features), tile(self.op.in_features))
     }
 
-    /// With features in lanes instead of examples the weight gradient is the same tiled
-    /// product: taps are the examples, weights their upstream gradients.
-    fn weight_gradient(&self, chunk: &mut Backward<'_>, out: &mut [f32]) {
-        let (inputs, outputs) = (self.op.in_features, self.op.out_features);
-        let groups = inputs.div_ceil(LANES);
-        let examples = chunk.blocks * LANES;
-        let plan = &self.weight_gradients[chunk.blocks - 1];
-        chunk.scratch.clear();
-        chunk
-            .scratch
-            .resize((examples + outputs) * groups, Lanes::ZERO);
-        let (transposed, gradient) = chunk.scratch.split_at_mut(examples * groups);
-        transpose(chunk.inputs[0], inputs, transposed);
-        let tile = tile_outputs(outputs, chunk.simd.is_wide(), false);
-        let upstream = flat(chunk.upstream);
-        let mut weights = Vec::new();
-        pack(outputs, examples, tile, &mut weights, |o, e| {
-            upstream[((e / LANES) * outputs + o) * LANES + e % LANES]
-        });
-        let weights = &weights;
-        chunk.simd.run(TapProduct {
-            plan,
-            x: transposed,
-            weights,
-            bias: None,
-            tile,
-            out: gradient,
-        });
-        let rows = flat(gradient).chunks_exact(groups * LANES);
-        for (out, row) in out.chunks_exact_mut(inputs).zip(rows) {
-            out.copy_from_slice(&row[..inputs]);
-        }
+    /// Lanes of one block's inputs, transposed.
+    fn transposed(&self) -> usize {
+        LANES * self.op.in_features.div_ceil(LANES)
     }
 }
 
@@ -158,10 +120,14 @@ fn transpose(x: &[Lanes], features: usize, out: &mut [Lanes]) {
     for (block, x) in x.chunks_exact(features).enumerate() {
         let out = &mut out[block * LANES * groups..(block + 1) * LANES * groups];
         for (group, x) in x.chunks(LANES).enumerate() {
+            let mut square = [Lanes::ZERO; LANES];
             for (f, x) in x.iter().enumerate() {
-                for (e, value) in x.0.iter().enumerate() {
-                    out[e * groups + group].0[f] = *value;
+                for (row, value) in square.iter_mut().zip(x.0) {
+                    row.0[f] = value;
                 }
+            }
+            for (example, row) in square.iter().enumerate() {
+                out[example * groups + group] = *row;
             }
         }
     }
@@ -210,11 +176,35 @@ impl Layer for DenseLayer {
             });
         }
         if let Some(gradients) = chunk.param_gradients.take() {
-            self.weight_gradient(&mut chunk, &mut gradients[0]);
+            let (x, upstream) = chunk.gathered.split_at_mut(chunk.blocks * self.transposed());
+            transpose(chunk.inputs[0], self.op.in_features, x);
+            upstream.copy_from_slice(chunk.upstream);
             if let Some(bias) = gradients.get_mut(1) {
                 bias_gradient(chunk.simd, chunk.upstream, 1, bias);
             }
         }
+    }
+
+    fn gathered(&self) -> usize {
+        self.transposed() + self.op.out_features
+    }
+
+    fn join(&self, simd: Simd, chunks: &[&[Lanes]], first: usize, rows: &mut [f32]) {
+        let parts: Vec<OuterPart<'_>> = chunks
+            .iter()
+            .map(|chunk| {
+                let blocks = chunk.len() / self.gathered();
+                let (x, upstream) = chunk.split_at(blocks * self.transposed());
+                OuterPart { x, upstream }
+            })
+            .collect();
+        simd.run(Outer {
+            parts: &parts,
+            inputs: self.op.in_features,
+            n_outputs: self.op.out_features,
+            first,
+            out: rows,
+        });
     }
 
     fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {

@@ -251,6 +251,8 @@ pub struct Backward<'a> {
     pub input_gradients: &'a mut [Option<&'a mut [Lanes]>],
     /// Gradients with respect to the parameters, summed over the chunk, overwritten.
     pub param_gradients: Option<&'a mut [Vec<f32>]>,
+    /// With `param_gradients`: what [`Layer::join`] will need of the chunk, `blocks * gathered`.
+    pub gathered: &'a mut [Lanes],
     /// Memory of the worker's own.
     pub scratch: &'a mut Vec<Lanes>,
 }
@@ -267,6 +269,14 @@ pub trait Layer: Send + Sync {
     fn forward(&self, prepared: &Prepared, chunk: Forward<'_>);
     /// Input and parameter gradients from the upstream gradient.
     fn backward(&self, prepared: &Prepared, chunk: Backward<'_>);
+    /// Numbers of sixteen examples that a block leaves for [`Layer::join`]: what the gradient of
+    /// the first parameter is made of, where that is less than the gradient. 0: the chunk's
+    /// gradient itself is left.
+    fn gathered(&self) -> usize {
+        0
+    }
+    /// Rows of the first parameter's gradient from row `first` on, over all chunks of a batch.
+    fn join(&self, _simd: Simd, _chunks: &[&[Lanes]], _first: usize, _rows: &mut [f32]) {}
     /// Turns gradients with respect to the parameters as used (quantized) into gradients with
     /// respect to the stored ones, once a batch: surrogates need not be linear.
     fn surrogate(&self, _params: &[Vec<f32>], _gradients: &mut [Vec<f32>]) {}

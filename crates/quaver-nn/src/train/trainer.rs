@@ -7,12 +7,14 @@
 use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
+use crate::kernel::Lanes;
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Param, Prepared};
 use crate::optim::Adam;
 use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
+use std::mem::take;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +40,7 @@ type Gradients = Vec<Vec<Vec<f32>>>;
 struct ChunkState {
     workspace: Option<Workspace>,
     gradients: Gradients,
+    gathered: Vec<Vec<Lanes>>,
     part: Vec<f64>,
     loss: f64,
 }
@@ -58,6 +61,8 @@ pub struct Trainer {
 
 /// Elements of a parameter that one task updates.
 const UPDATE: usize = 8192;
+/// Rows of a joined gradient come in tiles of this many.
+const JOINED: usize = 6;
 
 fn zeros(params: &[Vec<Vec<f32>>]) -> Gradients {
     let node = |node: &Vec<Vec<f32>>| node.iter().map(|p| vec![0.0; p.len()]).collect();
@@ -177,8 +182,15 @@ impl Trainer {
             let gradients = zeros(&self.model.params);
             self.chunks.push(Mutex::new(ChunkState {
                 gradients,
+                gathered: vec![Vec::new(); self.plan.layers.len()],
                 ..ChunkState::default()
             }));
+        }
+        for (chunk, state) in chunks.iter().zip(&mut self.chunks) {
+            let Ok(state) = state.get_mut() else { continue };
+            for (gathered, layer) in state.gathered.iter_mut().zip(&self.plan.layers) {
+                gathered.resize(layer.gathered() * chunk.blocks, Lanes::ZERO);
+            }
         }
         chunks
     }
@@ -193,10 +205,12 @@ impl Trainer {
                 let Ok(mut state) = state.lock() else { return };
                 let run = |workspace: &mut Workspace, state: &mut ChunkState| {
                     std::mem::swap(&mut workspace.params, &mut state.gradients);
+                    std::mem::swap(&mut workspace.gathered, &mut state.gathered);
                     let simd = self.engine.simd();
                     let mut run = Run::new(&self.plan, simd, Keep::All, chunk, workspace);
                     work(&mut run, state);
                     std::mem::swap(&mut workspace.params, &mut state.gradients);
+                    std::mem::swap(&mut workspace.gathered, &mut state.gathered);
                 };
                 if self.stages.len() == 1 {
                     self.shared.with(|workspace| run(workspace, &mut state));
@@ -302,20 +316,24 @@ impl Trainer {
         }
     }
 
-    /// Sums the chunks' gradients in order, applies surrogates, steps and clips.
+    /// Joins the chunks' gradients in order, applies surrogates, steps and clips.
     fn update(&mut self, chunks: usize) {
         self.state.step += 1;
         let step = self.state.step;
         let (simd, adam) = (self.engine.simd(), self.adam);
-        let mut all: Vec<Gradients> = self.chunks[..chunks]
-            .iter_mut()
+        let states = self.chunks[..chunks].iter_mut();
+        let (mut all, gathered): (Vec<Gradients>, Vec<Vec<Vec<Lanes>>>) = states
             .filter_map(|chunk| chunk.get_mut().ok())
-            .map(|state| std::mem::take(&mut state.gradients))
-            .collect();
+            .map(|state| (take(&mut state.gradients), take(&mut state.gathered)))
+            .unzip();
         let (total, rest) = all.split_at_mut(1);
         let nodes = total[0].par_iter_mut().enumerate();
         nodes.for_each(|(i, node)| {
             for (p, gradient) in node.iter_mut().enumerate() {
+                if p == 0 && self.plan.layers[i].gathered() > 0 {
+                    self.join(i, &gathered, gradient);
+                    continue;
+                }
                 gradient
                     .par_chunks_mut(UPDATE)
                     .enumerate()
@@ -349,11 +367,22 @@ impl Trainer {
                         });
                 }
             });
-        for (chunk, gradients) in self.chunks.iter_mut().zip(all) {
+        for (chunk, left) in self.chunks.iter_mut().zip(all.into_iter().zip(gathered)) {
             if let Ok(state) = chunk.get_mut() {
-                state.gradients = gradients;
+                (state.gradients, state.gathered) = left;
             }
         }
+    }
+
+    /// The gradient of node `i`'s weights, rows in parallel, from what all chunks left.
+    fn join(&self, i: usize, gathered: &[Vec<Vec<Lanes>>], gradient: &mut [f32]) {
+        let chunks: Vec<&[Lanes]> = gathered.iter().map(|nodes| &nodes[i][..]).collect();
+        let row = gradient.len() / self.specs[i][0].shape[0];
+        let rows = (UPDATE / row).next_multiple_of(JOINED);
+        let pieces = gradient.par_chunks_mut(rows * row).enumerate();
+        pieces.for_each(|(piece, out)| {
+            self.plan.layers[i].join(self.engine.simd(), &chunks, piece * rows, out);
+        });
     }
 }
 
