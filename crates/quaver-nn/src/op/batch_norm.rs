@@ -2,7 +2,7 @@
 
 use super::{Backward, Checked, Coupling, Forward, Init, Layer, Op, OpError, Param, Part};
 use super::{Prepare, Prepared, Shape, shapes_text};
-use crate::kernel::{LANES, Lanes};
+use crate::kernel::{LANES, Lanes, flat, flat_mut};
 use serde::{Deserialize, Serialize};
 
 /// Batch normalization of each channel (Ioffe & Szegedy, "Batch Normalization", 2015), as
@@ -186,8 +186,8 @@ impl Layer for Normalize {
         chunk.simd.vectorize(|| {
             for (i, (x, y)) in planes.zip(outputs).enumerate() {
                 let (scale, shift) = (scale[i % self.op.channels], shift[i % self.op.channels]);
-                for (x, y) in x.iter().zip(y) {
-                    *y = x.map(|x| x * scale + shift);
+                for (x, y) in flat(x).iter().zip(flat_mut(y)) {
+                    *y = x * scale + shift;
                 }
             }
         });
@@ -210,8 +210,8 @@ impl Layer for Normalize {
             for (i, ((u, x), dx)) in planes.zip(inputs).zip(outputs).enumerate() {
                 let c = i % self.op.channels;
                 let (scale, slope, offset) = (scale[c], slope[c], offset[c]);
-                for ((u, x), dx) in u.iter().zip(x).zip(dx) {
-                    *dx = u.zip(*x, |u, x| u * scale + (x * slope + offset));
+                for ((u, x), dx) in flat(u).iter().zip(flat(x)).zip(flat_mut(dx)) {
+                    *dx = u * scale + (x * slope + offset);
                 }
             }
         });
