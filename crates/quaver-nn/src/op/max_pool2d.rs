@@ -103,7 +103,8 @@ impl Layer for Windows {
                 for y in 0..self.kernel {
                     let row = corner + y * self.width;
                     for value in &x[row..row + self.kernel] {
-                        best = value.zip(best, |v, b| if v > b { v } else { b });
+                        // What is not a number stays, as in PyTorch.
+                        best = value.zip(best, |v, b| if (v > b) | v.is_nan() { v } else { b });
                     }
                 }
                 output[place] = best;

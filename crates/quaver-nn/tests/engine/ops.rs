@@ -212,3 +212,40 @@ fn named_outputs_and_their_gradients() {
     }
     assert!(network.width(Some("nowhere")).is_err());
 }
+
+/// Wherever in its window it stands, and behind a convolution too; PyTorch does the same.
+#[test]
+fn not_a_number_passes_through_the_maximum() {
+    let pool = || -> Box<dyn Op> {
+        Box::new(MaxPool2d {
+            kernel: 2,
+            stride: 2,
+        })
+    };
+    let convolution: Box<dyn Op> = Box::new(Conv2d {
+        in_channels: 1,
+        out_channels: 1,
+        kernel: [1, 1],
+        stride: 1,
+        padding: 0,
+        bias: true,
+        quantizer: None,
+    });
+    for ops in [vec![pool()], vec![convolution, pool()]] {
+        let graph = Graph::sequential(vec![1, 2, 4], ops).unwrap();
+        for place in [0, 1, 4, 5] {
+            let mut case = Case::new(graph.clone(), 17);
+            case.x = (0..17 * 8).map(|i| i as f32).collect();
+            case.x[8 * 16 + place] = f32::NAN;
+            let mut all = Vec::new();
+            for simd in every_simd() {
+                let network = Network::new(Arc::clone(&case.model), engine(1, simd));
+                let outputs = network.outputs(&case.batch(), Noise::Off, None).unwrap();
+                let nan: Vec<usize> = (0..34).filter(|&i| outputs[i].is_nan()).collect();
+                assert_eq!(nan, [32], "{place}");
+                all.push(bits(&outputs));
+            }
+            assert!(all.iter().all(|bits| *bits == all[0]), "{place}");
+        }
+    }
+}
