@@ -36,8 +36,9 @@ pub(super) fn weight_params(
     std::iter::once(weight).chain(bias).collect()
 }
 
+/// What calls on a trained network draw; the trainer asks quantizers itself.
 pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic {
-    if quantizer.is_some_and(|q| q.get().is_stochastic()) {
+    if quantizer.is_some_and(|q| q.get().is_stochastic_at_test()) {
         Stochastic::PerPass
     } else {
         Stochastic::No

@@ -45,6 +45,9 @@ impl Quantizer for StochasticSign {
     fn is_stochastic(&self) -> bool {
         true
     }
+    fn is_stochastic_at_test(&self) -> bool {
+        self.test_weights == TestWeights::Resample
+    }
     fn quantize(&self, latent: &[f32], draw: Option<LayerDraw>, out: &mut [f32]) {
         let training = draw.is_some_and(|draw| draw.purpose == Purpose::Train);
         match draw {
@@ -96,6 +99,26 @@ mod tests {
             (1.0, 1.0),
         ] {
             assert!((share_of_ones(r) - p).abs() < 0.01, "r = {r}");
+        }
+    }
+
+    #[test]
+    fn only_weights_drawn_anew_are_random_outside_training() {
+        for (test_weights, expected) in [
+            (TestWeights::Resample, true),
+            (TestWeights::Sign, false),
+            (TestWeights::Real, false),
+        ] {
+            let quantizer = StochasticSign {
+                test_weights,
+                ..StochasticSign::default()
+            };
+            assert!(quantizer.is_stochastic());
+            assert_eq!(
+                quantizer.is_stochastic_at_test(),
+                expected,
+                "{test_weights:?}"
+            );
         }
     }
 
