@@ -165,49 +165,62 @@ pub fn fit(
     }
     let (done, state) = from;
     let mut trainer = Trainer::new(model, engine, config.adam, state);
-    for epoch in done..config.epochs {
-        let order = order(n, config.seed, epoch);
-        let mut so_far = Epoch {
-            number: epoch + 1,
-            ..Epoch::default()
+    for number in done + 1..=config.epochs {
+        let Some(epoch) = run_epoch(&mut trainer, number, set, config, step, watch)? else {
+            return Ok((trainer.into_model(), false));
         };
-        let (mut loss, mut correct, mut at) = (0.0, 0, 0);
-        while at < n {
-            let mut to = n.min(at + config.batch_size);
-            if n - to == 1 {
-                to = n;
-            }
-            let pass = trainer.state().step as u32;
-            let draw = Draw {
-                seed: config.seed,
-                purpose: Purpose::Train,
-                pass,
-            };
-            let (batch_loss, right) = step.run(&mut trainer, set, &order[at..to], draw);
-            at = to;
-            loss += batch_loss;
-            correct += right;
-            so_far.loss = loss / at as f64;
-            so_far.accuracy = correct as f64 / at as f64;
-            if !so_far.loss.is_finite() {
-                return Err(FitError::Diverged {
-                    epoch: epoch + 1,
-                    loss: so_far.loss,
-                });
-            }
-            if !watch.step(so_far, at) {
-                return Ok((trainer.into_model(), false));
-            }
-        }
         if let Some(record) = &mut trainer.model_mut().info.training {
-            record.epochs = epoch + 1;
-            (record.loss, record.accuracy) = (so_far.loss, so_far.accuracy);
+            record.epochs = number;
+            (record.loss, record.accuracy) = (epoch.loss, epoch.accuracy);
         }
-        if !watch.epoch(so_far, &trainer)? && epoch + 1 < config.epochs {
+        if !watch.epoch(epoch, &trainer)? && number < config.epochs {
             return Ok((trainer.into_model(), false));
         }
     }
     Ok((trainer.into_model(), true))
+}
+
+/// Every image once, in the order of the epoch called `number`, from 1. `None`: `watch` stopped it.
+fn run_epoch(
+    trainer: &mut Trainer,
+    number: u32,
+    set: &Set<'_>,
+    config: &Config,
+    step: &dyn Step,
+    watch: &mut dyn Watch,
+) -> Result<Option<Epoch>, FitError> {
+    let n = set.labels.len();
+    let order = order(n, config.seed, number - 1);
+    let mut so_far = Epoch {
+        number,
+        ..Epoch::default()
+    };
+    let (mut loss, mut correct, mut at) = (0.0, 0, 0);
+    while at < n {
+        let mut to = n.min(at + config.batch_size);
+        if n - to == 1 {
+            to = n;
+        }
+        let draw = Draw {
+            seed: config.seed,
+            purpose: Purpose::Train,
+            pass: trainer.state().step as u32,
+        };
+        let (batch_loss, right) = step.run(trainer, set, &order[at..to], draw);
+        at = to;
+        loss += batch_loss;
+        correct += right;
+        so_far.loss = loss / at as f64;
+        so_far.accuracy = correct as f64 / at as f64;
+        if !so_far.loss.is_finite() {
+            let (epoch, loss) = (number, so_far.loss);
+            return Err(FitError::Diverged { epoch, loss });
+        }
+        if !watch.step(so_far, at) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(so_far))
 }
 
 #[cfg(test)]
