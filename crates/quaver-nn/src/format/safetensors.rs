@@ -82,6 +82,14 @@ pub enum FormatError {
         /// Why.
         source: GraphError,
     },
+    /// Its tensors do not fit a network.
+    #[error("{path}: {reason}")]
+    Unmatched {
+        /// The file.
+        path: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A tensor is missing, foreign, or of the wrong kind.
     #[error("{path}: tensor {tensor:?}: {reason}")]
     Tensor {
@@ -250,37 +258,17 @@ pub fn take_params(
 /// # Errors
 /// When the file is cut short, not ours, of another schema, or its tensors do not fit its graph.
 pub fn load(path: &Path) -> Result<(Model, Option<State>), FormatError> {
-    let name = path.display().to_string();
+    let name = || path.display().to_string();
     let data = read(path)?;
     let broken = |e: safetensors::SafeTensorError| FormatError::Safetensors {
-        path: name.clone(),
+        path: name(),
         reason: e.to_string(),
     };
     let file = SafeTensors::deserialize(&data).map_err(broken)?;
     let (_, header) = SafeTensors::read_metadata(&data).map_err(broken)?;
     let text = header.metadata().as_ref().and_then(|map| map.get(KEY));
-    let text = text.ok_or_else(|| FormatError::NoMetadata { path: name.clone() })?;
-    let unparsed = |e: serde_json::Error| FormatError::Metadata {
-        path: name.clone(),
-        reason: e.to_string(),
-    };
-    let value: Value = serde_json::from_str(text).map_err(unparsed)?;
-    if let Some(got) = value["schema"]
-        .as_u64()
-        .filter(|&got| got != u64::from(SCHEMA))
-    {
-        return Err(FormatError::Schema { path: name, got });
-    }
-    let metadata: Metadata = serde_json::from_value(value).map_err(unparsed)?;
-    let graph = Graph::from_json(metadata.graph).map_err(|source| FormatError::Graph {
-        path: name.clone(),
-        source,
-    })?;
-    let (named, outputs) = (metadata.info.classes.len(), graph.output_shape());
-    if named > 0 && outputs[..] != [named] {
-        let reason = format!("{named} class names for outputs of shape {outputs:?}");
-        return Err(FormatError::Metadata { path: name, reason });
-    }
+    let text = text.ok_or_else(|| FormatError::NoMetadata { path: name() })?;
+    let (graph, metadata) = parse(path, text)?;
     let mut tensors = tensors(path, &file)?;
     let params = take_params(path, &graph, "", &mut tensors)?;
     let state = match metadata.step {
@@ -294,17 +282,45 @@ pub fn load(path: &Path) -> Result<(Model, Option<State>), FormatError> {
     if let Some(tensor) = tensors.into_keys().next() {
         let reason = "no node of the graph has it".into();
         return Err(FormatError::Tensor {
-            path: name,
+            path: name(),
             tensor,
             reason,
         });
     }
-    Ok((
-        Model {
-            graph,
-            params,
-            info: metadata.info,
-        },
-        state,
-    ))
+    let info = metadata.info;
+    let model = Model {
+        graph,
+        params,
+        info,
+    };
+    Ok((model, state))
+}
+
+/// The graph that `text` describes, and what else it says.
+fn parse(path: &Path, text: &str) -> Result<(Graph, Metadata), FormatError> {
+    let name = || path.display().to_string();
+    let unparsed = |e: serde_json::Error| FormatError::Metadata {
+        path: name(),
+        reason: e.to_string(),
+    };
+    let value: Value = serde_json::from_str(text).map_err(unparsed)?;
+    let schema = value["schema"].as_u64();
+    if let Some(got) = schema.filter(|&got| got != u64::from(SCHEMA)) {
+        return Err(FormatError::Schema { path: name(), got });
+    }
+    let mut metadata: Metadata = serde_json::from_value(value).map_err(unparsed)?;
+    let graph = std::mem::take(&mut metadata.graph);
+    let graph = Graph::from_json(graph).map_err(|source| FormatError::Graph {
+        path: name(),
+        source,
+    })?;
+    let (named, outputs) = (metadata.info.classes.len(), graph.output_shape());
+    if named > 0 && outputs[..] != [named] {
+        let reason = format!("{named} class names for outputs of shape {outputs:?}");
+        return Err(FormatError::Metadata {
+            path: name(),
+            reason,
+        });
+    }
+    Ok((graph, metadata))
 }
