@@ -1,7 +1,9 @@
 //! What can be typed: flags and their defaults, nothing else.
 
+mod data;
 mod flags;
 
+pub(crate) use data::*;
 pub(crate) use flags::*;
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};

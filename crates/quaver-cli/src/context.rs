@@ -1,13 +1,11 @@
 //! What commands share: the engine, data sets, models.
 
-use crate::args::{Common, DataArgs, ImagesArgs};
+use crate::args::{Common, DataArgs};
 use crate::progress::Progress;
 use anyhow::{Context as _, bail};
-use ndarray::Array4;
-use quaver::data::input::ImageInput;
-use quaver::data::npz::NpzReader;
-use quaver::data::source::{Source, load};
-use quaver::data::{Dataset, ImageError, Split};
+use quaver::data::image_file::Decoding;
+use quaver::data::source::{Part, Source, open};
+use quaver::data::{Dataset, Split, digits};
 use quaver::network::Network;
 use quaver_nn::engine::Engine;
 use quaver_nn::format::safetensors;
@@ -25,17 +23,6 @@ pub(crate) struct Context {
     pub(crate) progress: Progress,
 }
 
-/// Images to work on, with what came along.
-pub(crate) struct Images {
-    /// Where they come from, for results.
-    pub(crate) source: String,
-    pub(crate) x: Array4<f32>,
-    pub(crate) labels: Option<Vec<usize>>,
-    pub(crate) ids: Vec<u64>,
-    pub(crate) targets: Option<Vec<usize>>,
-    pub(crate) start: Option<Array4<f32>>,
-}
-
 impl Context {
     pub(crate) fn new(common: Common) -> anyhow::Result<Self> {
         let engine = Engine::new(common.threads, common.simd.map(Into::into))?;
@@ -47,28 +34,48 @@ impl Context {
         })
     }
 
-    /// The data set asked for; digits when none is named.
+    /// A part of the data set asked for, as it stands in its files; digits when none is named.
     pub(crate) fn dataset(
         &self,
         args: &DataArgs,
         split: Split,
         n: Option<usize>,
     ) -> anyhow::Result<Dataset> {
+        match self.part(args, split, n, None)? {
+            Part::Loaded(dataset) => Ok(dataset),
+            Part::Digits { seed, split, n } => {
+                Ok(self.engine.install(|| digits::draw(seed, split, n))?)
+            }
+        }
+    }
+
+    /// The same unread, pictures of a folder with as many `channels`.
+    pub(crate) fn part(
+        &self,
+        args: &DataArgs,
+        split: Split,
+        n: Option<usize>,
+        channels: Option<usize>,
+    ) -> anyhow::Result<Part> {
         let look_in = look_in(args);
         let name = args.dataset.as_deref().unwrap_or("digits");
+        let size = args.resize;
         let source = Source {
             name,
             look_in: &look_in,
             seed: args.data_seed,
             n,
+            decoding: Decoding { channels, size },
         };
-        let dataset = self.engine.install(|| load(&source, split))?;
+        let part = self.engine.install(|| open(&source, split))?;
         match n {
-            Some(n) if n > dataset.len() => bail!(
-                "{n} images asked for; this part of {name} has {}",
-                dataset.len()
-            ),
-            _ => Ok(dataset),
+            Some(n) if n > part.len() => {
+                bail!(
+                    "{n} images asked for; this part of {name} has {}",
+                    part.len()
+                )
+            }
+            _ => Ok(part),
         }
     }
 
@@ -78,62 +85,6 @@ impl Context {
         Network::new(Arc::new(model), Arc::clone(&self.engine))
             .with_context(|| path.display().to_string())
     }
-
-    /// The images of `args` for `network`: a file's, or the test split's first.
-    pub(crate) fn images(&self, args: &ImagesArgs, network: &Network) -> anyhow::Result<Images> {
-        if let Some(path) = &args.input {
-            return file_images(path, None, network);
-        }
-        let dataset = self.dataset(&args.data, Split::Test, args.n)?;
-        let shape = quaver::classifier::Classifier::input_shape(network);
-        if dataset.image_shape() != shape {
-            let (expected, got) = (shape, dataset.image_shape().to_vec());
-            return Err(ImageError::Shape { expected, got })
-                .with_context(|| dataset.name().to_owned());
-        }
-        let n_classes = quaver::classifier::Classifier::n_classes(network);
-        if dataset.n_classes() != n_classes {
-            bail!(
-                "expected images of {n_classes} classes for this model, got {} of {}",
-                dataset.n_classes(),
-                dataset.name()
-            );
-        }
-        Ok(Images {
-            source: dataset.name().to_owned(),
-            x: dataset.images(0..dataset.len()),
-            labels: Some(dataset.labels().to_vec()),
-            ids: dataset.ids().to_vec(),
-            targets: None,
-            start: None,
-        })
-    }
-}
-
-/// Images of a file: the array called `name`, else `x`, else `x_adv`.
-pub(crate) fn file_images(
-    path: &Path,
-    name: Option<&str>,
-    network: &Network,
-) -> anyhow::Result<Images> {
-    let shape = quaver::classifier::Classifier::input_shape(network);
-    let n_classes = quaver::classifier::Classifier::n_classes(network);
-    let names = NpzReader::open(path)?.names();
-    let has = |array: &str| names.iter().any(|known| known == array);
-    let fallback = if !has("x") && has("x_adv") {
-        "x_adv"
-    } else {
-        "x"
-    };
-    let input = ImageInput::read_named(path, name.unwrap_or(fallback), shape, n_classes)?;
-    Ok(Images {
-        source: path.display().to_string(),
-        x: input.x,
-        labels: input.y,
-        ids: input.ids,
-        targets: input.target,
-        start: input.start,
-    })
 }
 
 /// Folders a data set may lie in, best first. What is typed is meant: nothing takes the place
@@ -165,29 +116,4 @@ pub(crate) fn check_output(path: &Path) -> anyhow::Result<()> {
     std::fs::write(&probe, b"")
         .and_then(|()| std::fs::remove_file(&probe))
         .with_context(|| format!("cannot write {name}"))
-}
-
-impl Images {
-    /// The true labels, for a command that cannot do without.
-    pub(crate) fn require_labels(&self, what: &str) -> anyhow::Result<&[usize]> {
-        let missing = || {
-            format!(
-                "{}: {what} needs the true labels, an array `y`",
-                self.source
-            )
-        };
-        self.labels.as_deref().with_context(missing)
-    }
-
-    /// Keeps the first `n`: those that an interrupted call has finished.
-    pub(crate) fn keep_first(&mut self, n: usize) {
-        if n == self.ids.len() {
-            return;
-        }
-        self.x = self.x.slice(ndarray::s![..n, .., .., ..]).to_owned();
-        self.ids.truncate(n);
-        if let Some(labels) = &mut self.labels {
-            labels.truncate(n);
-        }
-    }
 }

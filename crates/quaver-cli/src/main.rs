@@ -6,6 +6,7 @@ mod commands;
 mod config_file;
 mod context;
 mod fetch;
+mod images;
 mod output;
 mod progress;
 mod speed;

@@ -6,7 +6,7 @@ use crate::op::Init;
 use serde::{Deserialize, Serialize};
 
 /// What a model file says beside graph and parameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Info {
     /// Architecture, e.g. `lenet5`.
@@ -23,12 +23,28 @@ pub struct Info {
     pub training: Option<TrainingRecord>,
 }
 
+impl Default for Info {
+    /// Nothing known; pixels in [0, 1].
+    fn default() -> Self {
+        Self {
+            arch: String::new(),
+            topology: String::new(),
+            dropout: 0.0,
+            classes: Vec::new(),
+            input_range: [0.0, 1.0],
+            training: None,
+        }
+    }
+}
+
 /// How a model was trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingRecord {
     /// Data set.
     pub dataset: String,
+    /// SHA-256 of what was learned from: pixels, labels and class names.
+    pub fingerprint: String,
     /// Training images.
     pub n: usize,
     /// Epochs finished.

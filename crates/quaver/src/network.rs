@@ -12,6 +12,9 @@ use quaver_nn::{Batch as Rows, Pixels};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// Smallest and largest pixel of every image here.
+const PIXEL_RANGE: [f64; 2] = [0.0, 1.0];
+
 /// A trained or imported model that attacks, sampling and detectors can ask.
 pub struct Network {
     inner: network::Network,
@@ -19,16 +22,29 @@ pub struct Network {
     n_classes: usize,
 }
 
-/// A model that is no classifier of images.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the network maps {input:?} to {output:?}; expected images of (channels, height, width) to at least 2 classes"
-)]
-pub struct NoImageClassifier {
-    /// Shape of an input.
-    pub input: Vec<usize>,
-    /// Shape of an output.
-    pub output: Vec<usize>,
+/// A model that cannot be asked about images in [0, 1].
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NoImageClassifier {
+    /// It does not map images to classes.
+    #[error(
+        "the network maps {input:?} to {output:?}; expected images of (channels, height, width) to at least 2 classes"
+    )]
+    Shapes {
+        /// Shape of an input.
+        input: Vec<usize>,
+        /// Shape of an output.
+        output: Vec<usize>,
+    },
+    /// It expects pixels that no image here has.
+    #[error(
+        "the network expects pixels in [{}, {}]; images here are in [0, 1] (a layer of the network \
+         may scale them, as model import --mean --std puts it)",
+        got[0], got[1]
+    )]
+    Range {
+        /// Smallest and largest pixel value it expects.
+        got: [f64; 2],
+    },
 }
 
 impl From<UnknownNode> for ClassifierError {
@@ -44,8 +60,12 @@ impl Network {
     /// Prepares `model` to run on `engine`.
     ///
     /// # Errors
-    /// When it does not map images to classes.
+    /// When it does not map images to classes, or expects pixels outside [0, 1].
     pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Result<Self, NoImageClassifier> {
+        if model.info.input_range != PIXEL_RANGE {
+            let got = model.info.input_range;
+            return Err(NoImageClassifier::Range { got });
+        }
         let (input, output) = (model.graph.input_shape(), model.graph.output_shape());
         match (&input[..], &output[..]) {
             (&[c, h, w], &[n_classes]) if n_classes >= 2 => Ok(Self {
@@ -53,7 +73,7 @@ impl Network {
                 n_classes,
                 inner: network::Network::new(model, engine),
             }),
-            _ => Err(NoImageClassifier {
+            _ => Err(NoImageClassifier::Shapes {
                 input: input.clone(),
                 output: output.clone(),
             }),
@@ -214,6 +234,37 @@ mod tests {
 
         let graph = Graph::sequential(vec![4], vec![dense(3)]).unwrap();
         let model = Model::new(graph, Info::default(), 0);
-        assert!(Network::new(Arc::new(model), engine).is_err());
+        let refused = Network::new(Arc::new(model), Arc::clone(&engine));
+        assert!(matches!(
+            refused.err(),
+            Some(NoImageClassifier::Shapes { .. })
+        ));
+    }
+
+    #[test]
+    fn pixels_of_another_range_are_refused() {
+        let ops: Vec<Box<dyn Op>> = vec![
+            Box::new(Flatten {}),
+            Box::new(Dense {
+                in_features: 4,
+                out_features: 3,
+                bias: true,
+                quantizer: None,
+            }),
+        ];
+        let graph = Graph::sequential(vec![1, 2, 2], ops).unwrap();
+        let engine = Arc::new(Engine::new(1, None).unwrap());
+        for input_range in [[-1.0, 1.0], [0.0, 255.0], [0.0, f64::NAN]] {
+            let info = Info {
+                input_range,
+                ..Info::default()
+            };
+            let model = Arc::new(Model::new(graph.clone(), info, 0));
+            let refused = Network::new(model, Arc::clone(&engine)).err().unwrap();
+            assert!(
+                refused.to_string().contains("expects pixels in ["),
+                "{refused}"
+            );
+        }
     }
 }

@@ -19,6 +19,23 @@ pub trait Observer: Sync {
     }
 }
 
+/// A stage made of several calls: what each of them tells counts on from `done`.
+pub struct Part<'a> {
+    /// Who is told; the stage has begun there.
+    pub observer: &'a dyn Observer,
+    /// Units that earlier calls have finished.
+    pub done: u64,
+}
+
+impl Observer for Part<'_> {
+    fn progress(&self, done: u64, note: &str) {
+        self.observer.progress(self.done + done, note);
+    }
+    fn go_on(&self) -> bool {
+        self.observer.go_on()
+    }
+}
+
 /// Says nothing, never stops.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;

@@ -144,6 +144,7 @@ fn fresh_model(recipe: &Recipe<'_>, data: &Dataset) -> Result<Model, GraphError>
     } = recipe.config;
     let training = TrainingRecord {
         dataset: data.name().to_owned(),
+        fingerprint: data.fingerprint(),
         n: data.len(),
         epochs: 0,
         batch_size,
@@ -323,6 +324,15 @@ mod tests {
             "{error}"
         );
         recipe.config.seed = 7;
+        // As many images of the same name, with one label changed.
+        let mut labels = data.labels().to_vec();
+        labels[3] = (labels[3] + 1) % 10;
+        let names = data.class_names().to_vec();
+        let other = Dataset::new("digits", Split::Train, data.pixels().clone(), labels, names);
+        let other = other.unwrap();
+        let error = train(&recipe, &other, Some(&checkpoint), &engine, &Silent).unwrap_err();
+        let wanted = "another run: info.training.fingerprint is";
+        assert!(error.to_string().contains(wanted), "{error}");
         recipe.config.epochs = 0;
         let error = train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap_err();
         let wanted = "number of epochs is 1, expected up to 0";

@@ -1,23 +1,9 @@
 //! The flags of each command.
 
-use super::{count, seed};
+use super::{DataArgs, ImagesArgs, count};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use quaver::attack::LabelSource;
 use std::path::PathBuf;
-
-/// Where images come from.
-#[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct DataArgs {
-    /// mnist, fashion-mnist or digits (drawn by the program); digits unless given
-    #[arg(long, value_name = "NAME")]
-    pub(crate) dataset: Option<String>,
-    /// Folder with the four IDX files, or with a folder named like the data set that has them
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Seed of the drawn digits
-    #[arg(long, default_value_t = 0, value_parser = seed)]
-    pub(crate) data_seed: u64,
-}
 
 /// What the paper's tables are made of; defaults are the full run's, or with --quick the
 /// small run's.
@@ -160,19 +146,6 @@ pub(crate) struct Train {
     pub(crate) out: PathBuf,
 }
 
-/// The images of a command that takes a file as well.
-#[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct ImagesArgs {
-    #[command(flatten)]
-    pub(crate) data: DataArgs,
-    /// Test images; all unless given
-    #[arg(long, value_parser = count)]
-    pub(crate) n: Option<usize>,
-    /// npz file with x, y and, where they are used, target, start, id
-    #[arg(long, value_name = "IN.npz", conflicts_with_all = ["dataset", "n"])]
-    pub(crate) input: Option<PathBuf>,
-}
-
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Evaluate {
     /// Model file
@@ -182,6 +155,12 @@ pub(crate) struct Evaluate {
     /// Monte-Carlo passes
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) passes: u32,
+    /// A PNG or JPEG file instead, judged in words
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dataset", "n", "input", "gradient"])]
+    pub(crate) image: Option<PathBuf>,
+    /// Make light of that file dark and dark light: MNIST is white on black
+    #[arg(long, requires = "image")]
+    pub(crate) invert: bool,
     /// npz file to write: one row an image
     #[arg(long, value_name = "OUT.npz")]
     pub(crate) out: Option<PathBuf>,
@@ -284,49 +263,6 @@ pub(crate) struct DetectScore {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Data {
-    /// Download a data set into the cache, checking its checksums
-    Fetch {
-        /// mnist or fashion-mnist
-        dataset: String,
-        /// Folder instead of the cache
-        #[arg(long, value_name = "DIR")]
-        into: Option<PathBuf>,
-        /// Base addresses instead of the known mirrors, tried in this order
-        #[arg(long, value_name = "URL", value_delimiter = ',')]
-        from: Vec<String>,
-    },
-    /// Write a contact sheet
-    Show {
-        #[command(flatten)]
-        data: DataArgs,
-        /// Training images instead of test images
-        #[arg(long)]
-        train: bool,
-        /// Images of each class
-        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
-        per_class: u32,
-        /// PNG file to write
-        #[arg(long, value_name = "SHEET.png")]
-        out: PathBuf,
-    },
-    /// Write images and labels as npz
-    Export {
-        #[command(flatten)]
-        data: DataArgs,
-        /// Training images instead of test images
-        #[arg(long)]
-        train: bool,
-        /// Images; all unless given
-        #[arg(long, value_parser = count)]
-        n: Option<usize>,
-        /// npz file to write: x, y, id
-        #[arg(long, value_name = "OUT.npz")]
-        out: PathBuf,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum Model {
     /// What a model is
     Show {
@@ -355,6 +291,13 @@ pub(crate) struct Import {
     pub(crate) onnx: OnnxArgs,
     #[command(flatten)]
     pub(crate) data: DataArgs,
+    /// Channels, height and width of the images of a safetensors file's network; the data set's,
+    /// else 1,28,28
+    #[arg(long, value_name = "C,H,W", value_delimiter = ',', value_parser = count, conflicts_with = "dataset")]
+    pub(crate) input_shape: Vec<usize>,
+    /// Its number of classes; the data set's, else 10
+    #[arg(long, value_parser = count, conflicts_with = "dataset")]
+    pub(crate) classes: Option<usize>,
     /// Model file to write
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: PathBuf,

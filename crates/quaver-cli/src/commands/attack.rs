@@ -3,6 +3,7 @@
 use crate::Ending;
 use crate::args::Attack;
 use crate::context::{Context, INTERRUPTED, check_output};
+use crate::images::Stream;
 use crate::output::{print, rate};
 use ndarray::ArrayView4;
 use quaver::attack::record::AttackRecord;
@@ -53,7 +54,8 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     let options = options(context, args)?;
     check_output(&args.out)?;
     let network = context.network(&args.model)?;
-    let images = context.images(&args.images, &network)?;
+    let images = Stream::open(context, &args.images, &network)?;
+    let images = context.engine.install(|| images.all())?;
     let labels = images.require_labels("an attack")?;
     let entry = attack.entry();
     // A file may hold what this attack has no use for.

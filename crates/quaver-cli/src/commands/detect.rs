@@ -2,7 +2,8 @@
 
 use crate::Ending;
 use crate::args::{Detect, DetectFit, DetectScore};
-use crate::context::{Context, Images, check_output, file_images};
+use crate::context::{Context, check_output};
+use crate::images::{Images, file_images};
 use crate::output::{estimate, number, print, rate};
 use anyhow::{Context as _, bail};
 use quaver::atomic_file;

@@ -1,33 +1,35 @@
 //! `quaver evaluate`.
 
+mod picture;
+mod rows;
+
 use crate::Ending;
 use crate::args::Evaluate;
-use crate::context::{Context, INTERRUPTED, Images, check_output};
+use crate::context::{Context, INTERRUPTED, check_output};
+use crate::images::{Images, Stream};
 use crate::output::{estimate, number, print, rate};
-use ndarray::{Array1, Array2};
-use quaver::attack::objective::{Aim, Objective};
-use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
-use quaver::data::npy::NpyArray;
-use quaver::data::npz::Arrays;
-use quaver::decision::Decision;
-use quaver::evaluate::accuracy::{accuracy, mean_single};
+use quaver::classifier::{Batch, Classifier};
 use quaver::evaluate::interval::{Estimate, Rate};
 use quaver::evaluate::spread::Spread;
+use quaver::evaluate::summary::{Answers, Summary};
 use quaver::network::Network;
+use quaver::observe::{Observer, Part};
 use quaver::run::write_arrays;
-use quaver::uncertainty::{MEASURES, McOutputs, monte_carlo};
-use quaver_nn::loss::{argmax, softmax};
 use quaver_nn::model::Info;
+use rows::Rows;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+/// Images that are in memory at once; an interrupted call keeps those of whole slices.
+const SLICE: usize = 512;
 
 #[derive(Serialize)]
 struct Evaluation<'a> {
     schema: u32,
     model: &'a Info,
     images: &'a str,
-    n: usize,
+    n: u64,
     seed: u64,
     passes: u32,
     complete: bool,
@@ -38,88 +40,110 @@ struct Evaluation<'a> {
     uncertainty: BTreeMap<&'static str, Option<Spread>>,
 }
 
-/// Everything about the images that is not yet reduced.
-struct Outputs {
-    logits: Array2<f32>,
-    mc: McOutputs,
-}
-
 pub(crate) fn run(context: &Context, args: &Evaluate) -> anyhow::Result<Ending> {
     if let Some(out) = &args.out {
         check_output(out)?;
     }
     let network = context.network(&args.model)?;
-    let mut images = context.images(&args.images, &network)?;
-    if args.gradient {
-        images.require_labels("--gradient")?;
+    if let Some(path) = &args.image {
+        return picture::run(context, args, &network, path);
     }
-    let batch = Batch {
-        x: images.x.view(),
-        ids: &images.ids,
-    };
-    let draw = Draw {
+    let images = Stream::open(context, &args.images, &network)?;
+    let seen = gather(context, args, &network, &images)?;
+    let (summary, source) = (seen.summary, images.source());
+    let counted = |rate: Option<Rate>| rate.filter(|_| seen.labeled);
+    let [noise_off, single, multi] = summary.accuracies().map(counted);
+    let uncertainty = summary.uncertainty();
+    let evaluation = Evaluation {
+        schema: 1,
+        model: &network.model().info,
+        images: &source,
+        n: summary.n(),
         seed: context.common.seed,
-        purpose: Purpose::Passes,
-        pass: 0,
+        passes: args.passes,
+        complete: summary.n() == images.len() as u64,
+        noise_off,
+        single,
+        multi,
+        mean_single: summary.mean_single().filter(|_| seen.labeled),
+        uncertainty: uncertainty.map(|(m, spread)| (m.id, spread)).collect(),
     };
-    let outputs = context.engine.install(|| -> anyhow::Result<Outputs> {
-        Ok(Outputs {
-            logits: network.logits(batch, Noise::Off)?,
-            mc: monte_carlo(&network, batch, draw, args.passes, &context.progress)?,
-        })
-    })?;
-    let done = outputs.mc.images.len();
-    let complete = done == images.ids.len();
-    images.keep_first(done);
-    let evaluation = evaluate(context, args, &network, &images, &outputs, complete);
-    if let Some(out) = args.out.as_ref().filter(|_| done > 0) {
-        let arrays = arrays(args.gradient, &network, &images, &outputs)?;
-        write_arrays(out, arrays)?;
+    let out = args.out.as_ref().zip(seen.rows);
+    if let Some((out, rows)) = out.filter(|_| summary.n() > 0) {
+        write_arrays(out, rows.into_arrays(&network)?)?;
     }
     print(context.common.json, &evaluation, &text(&evaluation))?;
-    Ok(if complete {
+    Ok(if evaluation.complete {
         Ending::Done
     } else {
         Ending::Interrupted
     })
 }
 
-fn evaluate<'a>(
+/// What came of the images up to the end, or up to Ctrl-C.
+struct Seen {
+    summary: Summary,
+    /// One an image, if they are to be written.
+    rows: Option<Rows>,
+    labeled: bool,
+}
+
+fn gather(
     context: &Context,
     args: &Evaluate,
-    network: &'a Network,
-    images: &'a Images,
-    outputs: &Outputs,
-    complete: bool,
-) -> Evaluation<'a> {
-    let labels = images.labels.as_deref();
-    let under = |decision| labels.and_then(|y| accuracy(&outputs.mc.verdicts(decision), y));
-    let off = |y: &[usize]| {
-        let rows = outputs.logits.outer_iter().zip(y);
-        Rate::of(rows.map(|(row, &label)| argmax(&row.to_vec()) == label))
+    network: &Network,
+    images: &Stream,
+) -> anyhow::Result<Seen> {
+    let mut seen = Seen {
+        summary: summary(context, args, network),
+        rows: args.out.as_ref().map(|_| Rows::default()),
+        labeled: true,
     };
-    let spread = |scores: Vec<Option<f64>>| {
-        let all: Option<Vec<f64>> = scores.into_iter().collect();
-        all.and_then(|scores| Spread::of(&scores))
-    };
-    let seed = context.common.seed;
-    Evaluation {
-        schema: 1,
-        model: &network.model().info,
-        images: &images.source,
-        n: images.ids.len(),
-        seed,
-        passes: args.passes,
-        complete,
-        noise_off: labels.and_then(off),
-        single: under(Decision::First),
-        multi: under(Decision::Mean(args.passes)),
-        mean_single: labels.and_then(|y| mean_single(&outputs.mc, y, network.randomness(), seed)),
-        uncertainty: MEASURES
-            .iter()
-            .map(|measure| (measure.id, spread(outputs.mc.scores(*measure))))
-            .collect(),
+    let total = images.len();
+    context.progress.begin("passes", total as u64);
+    for start in (0..total).step_by(SLICE) {
+        let end = total.min(start + SLICE);
+        let slice = context.engine.install(|| images.rows(start..end))?;
+        if args.gradient {
+            slice.require_labels("--gradient")?;
+        }
+        seen.labeled = slice.labels.is_some();
+        let Some(answers) = ask(context, &mut seen.summary, network, &slice)? else {
+            break;
+        };
+        if let Some(rows) = &mut seen.rows {
+            let add = || rows.add(network, &slice, &answers, args.gradient);
+            context.engine.install(add)?;
+        }
     }
+    context.progress.end();
+    Ok(seen)
+}
+
+fn summary(context: &Context, args: &Evaluate, network: &Network) -> Summary {
+    Summary::new(args.passes, network.randomness(), context.common.seed)
+}
+
+/// `None` where Ctrl-C came before the end of the slice.
+fn ask(
+    context: &Context,
+    summary: &mut Summary,
+    network: &Network,
+    images: &Images,
+) -> anyhow::Result<Option<Answers>> {
+    let batch = Batch {
+        x: images.x.view(),
+        ids: &images.ids,
+    };
+    let observer = Part {
+        observer: &context.progress,
+        done: summary.n(),
+    };
+    let labels = images.labels.as_deref();
+    let answers = context
+        .engine
+        .install(|| summary.ask(network, batch, labels, &observer))?;
+    Ok(answers)
 }
 
 fn text(e: &Evaluation<'_>) -> String {
@@ -154,79 +178,4 @@ fn text(e: &Evaluation<'_>) -> String {
         let _ = writeln!(out, "{INTERRUPTED}");
     }
     out
-}
-
-/// One row an image of everything; a number that is missing is NaN.
-fn arrays(
-    gradient: bool,
-    network: &Network,
-    images: &Images,
-    outputs: &Outputs,
-) -> anyhow::Result<Arrays> {
-    let n = images.ids.len();
-    let logits = outputs.logits.slice(ndarray::s![..n, ..]).to_owned();
-    let mut probs = Array2::<f64>::zeros(logits.dim());
-    for (row, mut probs) in logits.outer_iter().zip(probs.outer_iter_mut()) {
-        let mut row_probs = vec![0.0; row.len()];
-        softmax(&row.to_vec(), &mut row_probs);
-        probs.assign(&Array1::from(row_probs));
-    }
-    let seen = &outputs.mc.images;
-    let n_classes = network.n_classes();
-    let mc = |value: &dyn Fn(usize, usize) -> f64| {
-        Array2::from_shape_fn((n, n_classes), |(row, class)| value(row, class))
-    };
-    let class = |decision| -> Vec<i64> {
-        let verdicts = outputs.mc.verdicts(decision);
-        verdicts
-            .iter()
-            .map(|v| v.class().map_or(-1, |c| c as i64))
-            .collect()
-    };
-    let passes = outputs.mc.classes.ncols() as u32;
-    let mut arrays = Arrays::from([
-        ("logits".into(), logits.into()),
-        ("probs".into(), probs.into()),
-        ("single".into(), class(Decision::First).into()),
-        ("multi".into(), class(Decision::Mean(passes)).into()),
-        (
-            "mc_mean".into(),
-            mc(&|row, class| seen[row].mean()[class]).into(),
-        ),
-        (
-            "mc_variance".into(),
-            mc(&|row, class| seen[row].m2()[class] / f64::from(seen[row].n())).into(),
-        ),
-        ("id".into(), images.ids.clone().into()),
-    ]);
-    for measure in MEASURES {
-        let scores = outputs.mc.scores(*measure).into_iter();
-        let scores: Vec<f64> = scores.map(|score| score.unwrap_or(f64::NAN)).collect();
-        arrays.insert(measure.id.replace('-', "_"), scores.into());
-    }
-    if let Some(labels) = &images.labels {
-        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-        arrays.insert("y".into(), labels.into());
-    }
-    if gradient {
-        arrays.insert("input_gradient".into(), input_gradient(network, images)?);
-    }
-    Ok(arrays)
-}
-
-fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<NpyArray> {
-    let labels = images.require_labels("--gradient")?;
-    let batch = Batch {
-        x: images.x.view(),
-        ids: &images.ids,
-    };
-    // In the precision of the frameworks, with whose gradients it will be compared.
-    let vjp = network.vjp(batch, &[Noise::Off], None, &|row, _, logits, upstream| {
-        let aim = Aim {
-            label: labels[row],
-            target: None,
-        };
-        Objective::CrossEntropyF32.upstream(logits, aim, 1.0, upstream);
-    })?;
-    Ok(vjp.gradient.into())
 }

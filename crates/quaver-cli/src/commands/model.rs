@@ -1,30 +1,37 @@
 //! `quaver model show | import | export`.
 
 mod onnx;
+mod weights;
 
 use crate::Ending;
-use crate::args::{Model as Args, NetworkArgs};
-use crate::commands::train::network_spec;
+use crate::args::{DataArgs, ImagesArgs, Model as Args};
 use crate::context::{Context, check_output};
+use crate::images::Stream;
 use crate::output::print;
-use anyhow::{Context as _, bail};
+use quaver::classifier::{Batch, Classifier, Noise};
+use quaver::evaluate::interval::Rate;
+use quaver::network::Network;
 use quaver_nn::format::onnx::export as to_onnx;
-use quaver_nn::format::safetensors::{export, load, load_tensors, save, take_params};
-use quaver_nn::model::{Info, Model};
+use quaver_nn::format::safetensors::{export, load};
+use quaver_nn::loss::argmax;
+use quaver_nn::model::Model;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Shape of an image and number of classes of the data sets here.
-const IMAGE: [usize; 3] = [1, 28, 28];
-const N_CLASSES: usize = 10;
+/// Images that say whether an import is plausible.
+const N_IMAGES: usize = 1000;
+/// Accuracy that a network that was imported as it was trained has.
+const PLAUSIBLE: f64 = 0.5;
+const IMPLAUSIBLE: &str = "this accuracy is implausible for a trained network; most were trained on \
+                           normalized pixels";
 
 pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
     match args {
         Args::Show { model } => show(context, model, &load(model)?.0)?,
         Args::Import(args) => match is_onnx(&args.file) {
             true => onnx::import(context, args)?,
-            false => import(context, &args.file, &args.network, &args.out)?,
+            false => weights::import(context, args)?,
         },
         Args::Export { model, out } => {
             check_output(out)?;
@@ -46,51 +53,38 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// Accuracy on the first test images of the data set that was named, if one was; noise off.
+fn clean_accuracy(
+    context: &Context,
+    network: &Network,
+    data: &DataArgs,
+) -> anyhow::Result<Option<Rate>> {
+    if data.dataset.is_none() {
+        return Ok(None);
+    }
+    let args = ImagesArgs {
+        data: data.clone(),
+        n: None,
+        input: None,
+    };
+    let images = Stream::open(context, &args, network)?;
+    let n = images.len().min(N_IMAGES);
+    context.engine.install(|| {
+        let images = images.rows(0..n)?;
+        let batch = Batch {
+            x: images.x.view(),
+            ids: &images.ids,
+        };
+        let logits = network.logits(batch, Noise::Off)?;
+        let rows = logits.outer_iter().zip(images.labels.iter().flatten());
+        let right = rows.map(|(row, &label)| argmax(&row.to_vec()) == label);
+        Ok(Rate::of(right))
+    })
+}
+
 fn is_onnx(path: &Path) -> bool {
     path.extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("onnx"))
-}
-
-fn import(
-    context: &Context,
-    weights: &Path,
-    network: &NetworkArgs,
-    out: &Path,
-) -> anyhow::Result<()> {
-    let mut spec = network_spec(network, IMAGE, N_CLASSES)?;
-    check_output(out)?;
-    let mut tensors = load_tensors(weights)?;
-    if network.arch.starts_with("cleverhans-cnn") && network.filters.is_none() {
-        spec.filters = tensors
-            .get("1.weight")
-            .and_then(|(shape, _)| shape.first().copied());
-    }
-    let graph = spec.graph()?;
-    let params = take_params(weights, &graph, "", &mut tensors)
-        .with_context(|| format!("no weights of {} {}", network.arch, network.topology))?;
-    if let Some(name) = tensors.keys().next() {
-        bail!(
-            "{}: tensor {name:?} has no place in {} {}",
-            weights.display(),
-            network.arch,
-            network.topology
-        );
-    }
-    let info = Info {
-        arch: network.arch.clone(),
-        topology: network.topology.clone(),
-        dropout: spec.dropout,
-        classes: (0..N_CLASSES).map(|class| class.to_string()).collect(),
-        input_range: [0.0, 1.0],
-        training: None,
-    };
-    let model = Model {
-        graph,
-        params,
-        info,
-    };
-    save(out, &model, None)?;
-    show(context, out, &model)
 }
 
 #[derive(Serialize)]

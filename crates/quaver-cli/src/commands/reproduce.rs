@@ -5,7 +5,8 @@ use crate::args::{Placement, Reproduce};
 use crate::context::Context;
 use crate::output::print;
 use anyhow::{Context as _, bail};
-use quaver::data::Split;
+use quaver::data::source::check_parts;
+use quaver::data::{Dataset, Split};
 use quaver::observe::Observer;
 use quaver::paper::results::{Results, Verdict};
 use quaver::paper::{self, Config};
@@ -77,8 +78,7 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
         );
     }
     let (began, clock) = (SystemTime::now(), Instant::now());
-    let train = context.dataset(&args.data, Split::Train, None)?;
-    let test = context.dataset(&args.data, Split::Test, None)?;
+    let (train, test) = data(context, args)?;
     let data = (&train, &test);
     let mut folder = RunFolder::open(&args.out, &paper::identity(&config, data)?)?;
     let outcome = paper::reproduce(
@@ -116,6 +116,29 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
         true if all_supported(&outcome.results, &args.require) => Ending::Done,
         true => Ending::NotSupported,
     })
+}
+
+/// Training and test images, as many as were asked for.
+fn data(context: &Context, args: &Reproduce) -> anyhow::Result<(Dataset, Dataset)> {
+    check_parts(args.data.dataset.as_deref().unwrap_or("digits"))?;
+    let train = context.dataset(&args.data, Split::Train, None)?;
+    let test = context.dataset(&args.data, Split::Test, None)?;
+    enough("--train-images", args.train_images, &train)?;
+    enough("--test-images", args.test_images, &test)?;
+    Ok((train, test))
+}
+
+/// Refuses more images than there are; defaults take what there is, and the results say how many.
+fn enough(flag: &str, asked: Option<usize>, data: &Dataset) -> anyhow::Result<()> {
+    match asked {
+        Some(asked) if asked > data.len() => bail!(
+            "{flag} {asked}: {} has {} {} images",
+            data.name(),
+            data.len(),
+            data.split().name()
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn text(results: &Results, out: &Path, complete: bool, seconds: f64) -> String {

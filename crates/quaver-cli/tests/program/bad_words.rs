@@ -42,7 +42,7 @@ fn networks_that_cannot_be_built() {
     train("--train-images 99999999", &["99999999", "5000000"]);
     train(
         "--dataset mnits",
-        &["\"mnits\"", "mnist, fashion-mnist, digits"],
+        &["\"mnits\"", "mnist, fashion-mnist, cifar10, digits", "path"],
     );
 }
 

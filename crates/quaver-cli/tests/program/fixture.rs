@@ -95,6 +95,33 @@ pub(crate) fn idx(sizes: &[u32], values: &[u8]) -> Vec<u8> {
     file
 }
 
+/// Bytes of a picture in PNG, or JPEG where the name says so.
+pub(crate) fn picture(image: impl Into<image::DynamicImage>, name: &str) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let format = image::ImageFormat::from_path(name).unwrap();
+    image.into().write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// A square of one color, a little different in each file.
+pub(crate) fn square(side: u32, color: [u8; 3], i: u8) -> image::RgbImage {
+    let color = color.map(|v| v.saturating_add(i));
+    image::RgbImage::from_fn(side, side, |x, y| match (x + y) % 9 {
+        0 => image::Rgb([0; 3]),
+        _ => image::Rgb(color),
+    })
+}
+
+/// A CIFAR-10 file of `n` records whose labels count up from 0.
+pub(crate) fn cifar(n: usize) -> Vec<u8> {
+    let record = |i: usize| {
+        let mut record = vec![(i % 10) as u8];
+        record.extend((0..3072).map(|p| ((p * 7 + i * 31) % 251) as u8));
+        record
+    };
+    (0..n).flat_map(record).collect()
+}
+
 /// IDX files of images and labels of the first test digits.
 pub(crate) fn idx_digits(n: usize) -> (Vec<u8>, Vec<u8>) {
     let digits = test_digits(n);

@@ -11,3 +11,6 @@ mod determinism;
 mod fixture;
 mod folder;
 mod interruption;
+mod own_data;
+mod own_data_refused;
+mod pictures;

@@ -203,6 +203,7 @@ fn a_resumed_run_ends_in_the_same_bytes() {
     let folder = TempDir::new().unwrap();
     let mut model = (*Case::new(stochastic(), 2).model).clone();
     model.info.training = Some(TrainingRecord {
+        fingerprint: String::new(),
         dataset: "numbers".into(),
         n: 70,
         epochs: 0,

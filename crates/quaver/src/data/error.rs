@@ -16,9 +16,10 @@ pub enum DataError {
     },
     /// No folder that was looked in holds the data set.
     #[error(
-        "no {dataset} files in {}; get them by `quaver data fetch {dataset}`, or name their folder \
-         by `--data-dir DIR` or by the environment variable QUAVER_DATA_DIR",
-        list_paths(looked_in)
+        "no {dataset} files in {}; {}, or name their folder by `--data-dir DIR` or by the \
+         environment variable QUAVER_DATA_DIR",
+        list_paths(looked_in),
+        way_to_get(dataset)
     )]
     NotFound {
         /// Name of the data set, `mnist`.
@@ -27,12 +28,76 @@ pub enum DataError {
         looked_in: Vec<PathBuf>,
     },
     /// A data set of this name is not known.
-    #[error("no data set named {got:?}; there are {allowed}")]
+    #[error(
+        "no data set named {got:?}; there are {allowed}, and an npz file or a folder of images by \
+         its path"
+    )]
     UnknownDataset {
         /// What was asked for.
         got: String,
         /// What there is.
         allowed: String,
+    },
+    /// A data set of one part is asked for two.
+    #[error(
+        "{}: one part only, and training and test images are needed: an npz file has both in \
+         x_train, y_train, x_test, y_test, a folder of images in train/CLASS and test/CLASS",
+        path.display()
+    )]
+    OnePart {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A picture cannot be read.
+    #[error("{}: not a readable PNG or JPEG of up to {side} by {side} pixels: {reason}", path.display(), side = super::image_file::MAX_SIDE)]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Pictures of a folder differ in size.
+    #[error(
+        "{}: {} by {} pixels, expected {} by {} as the images before it; --resize {}x{} scales all alike",
+        path.display(), got[0], got[1], expected[0], expected[1], expected[0], expected[1]
+    )]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// `[height, width]` of the first picture.
+        expected: [usize; 2],
+        /// `[height, width]` of this one.
+        got: [usize; 2],
+    },
+    /// A folder does not hold images by class.
+    #[error("{}: {reason}; a folder of images holds train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A CIFAR file does not hold whole records.
+    #[error("{}: expected records of {record} bytes, up to {limit} bytes in all, got {got}", path.display())]
+    Records {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of a record.
+        record: usize,
+        /// Bytes of the largest file.
+        limit: usize,
+        /// Bytes there are.
+        got: usize,
+    },
+    /// Classes of images are not those of a classifier.
+    #[error("{name}: expected images of the classes {expected}, got {got}")]
+    Classes {
+        /// Name of the data set.
+        name: String,
+        /// The classifier's classes.
+        expected: String,
+        /// Those of the images.
+        got: String,
     },
     /// The first four bytes of an IDX file say something else.
     #[error("{}: expected an IDX file of {expected} (magic {expected_magic:#010x}), got magic {got:#010x}", path.display())]
@@ -177,6 +242,16 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Names a file where only the data set was named.
+    pub(super) fn of_file(mut self, file: &Path) -> Self {
+        if let Self::Images { path, .. } | Self::Label { path, .. } | Self::Count { path, .. } =
+            &mut self
+        {
+            file.clone_into(path);
+        }
+        self
+    }
+
     /// Names the file in what the file system said.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |problem| Self::Io {
@@ -212,6 +287,14 @@ pub enum ImageError {
 fn shape_text(shape: &[usize]) -> String {
     let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
     format!("({})", sizes.join(", "))
+}
+
+/// How to come by files that are not there.
+fn way_to_get(dataset: &str) -> String {
+    match super::mirrors::find(dataset) {
+        Some(_) => format!("get them by `quaver data fetch {dataset}`"),
+        None => "unpack cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html".to_owned(),
+    }
 }
 
 fn list_paths(paths: &[PathBuf]) -> String {

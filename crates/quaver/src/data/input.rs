@@ -1,10 +1,10 @@
 //! A user's images: npz files with `x` and, where the call needs them, `y`, `target`,
 //! `start` and `id`. Everything is checked here, once.
 
-use super::npy::NpyArray;
+use super::DataError;
+use super::arrays::{check_count, read_labels, to_ids, to_images};
 use super::npz::NpzReader;
-use super::{DataError, ImageError, check_images};
-use ndarray::{Array4, ArrayD, Ix4};
+use ndarray::Array4;
 use std::path::{Path, PathBuf};
 
 /// What an input file may hold; see [`ImageInput::read`].
@@ -54,8 +54,8 @@ impl ImageInput {
         let array = npz.require(images)?;
         let x = to_images(path, images, array, shape)?;
         let n = x.dim().0;
-        let y = read_labels(&mut npz, "y", n, n_classes)?;
-        let target = read_labels(&mut npz, "target", n, n_classes)?;
+        let y = read_labels(&mut npz, "y", n, Some(n_classes))?;
+        let target = read_labels(&mut npz, "target", n, Some(n_classes))?;
         let start = match npz.read("start")? {
             None => None,
             Some(array) => {
@@ -92,112 +92,9 @@ impl ImageInput {
     }
 }
 
-fn to_images(
-    path: &Path,
-    name: &str,
-    array: NpyArray,
-    shape: [usize; 3],
-) -> Result<Array4<f32>, DataError> {
-    let got = array.describe();
-    let values: ArrayD<f32> = match array {
-        NpyArray::U8(array) => array.mapv(super::unit),
-        NpyArray::F32(array) => array,
-        NpyArray::F64(array) => array.mapv(|v| v as f32),
-        _ => return Err(kind(path, name, "images (uint8, float32 or float64)", got)),
-    };
-    let images: Array4<f32> = values
-        .into_dimensionality::<Ix4>()
-        .map_err(|_| kind(path, name, "of shape (n, c, h, w)", got.clone()))?;
-    if images.dim().0 == 0 {
-        return Err(kind(path, name, "of at least one image", got));
-    }
-    let refuse = |problem: ImageError| DataError::Images {
-        path: path.to_owned(),
-        problem,
-    };
-    check_images(images.view(), shape).map_err(refuse)?;
-    Ok(images.as_standard_layout().into_owned())
-}
-
-fn read_labels<R: std::io::Read + std::io::Seek>(
-    npz: &mut NpzReader<R>,
-    name: &str,
-    n: usize,
-    n_classes: usize,
-) -> Result<Option<Vec<usize>>, DataError> {
-    let Some(array) = npz.read(name)? else {
-        return Ok(None);
-    };
-    let path = npz.path();
-    let values = to_integers(path, name, array, n)?;
-    let check = |(row, got): (usize, i128)| match usize::try_from(got) {
-        Ok(label) if label < n_classes => Ok(label),
-        _ => Err(DataError::Label {
-            path: path.to_owned(),
-            row,
-            got,
-            n_classes,
-        }),
-    };
-    values
-        .into_iter()
-        .enumerate()
-        .map(check)
-        .collect::<Result<_, _>>()
-        .map(Some)
-}
-
-fn to_ids(path: &Path, array: NpyArray, n: usize) -> Result<Vec<u64>, DataError> {
-    let values = to_integers(path, "id", array, n)?;
-    let check = |(row, got): (usize, i128)| {
-        u64::try_from(got).map_err(|_| DataError::Id {
-            path: path.to_owned(),
-            row,
-            got,
-        })
-    };
-    values.into_iter().enumerate().map(check).collect()
-}
-
-fn to_integers(path: &Path, name: &str, array: NpyArray, n: usize) -> Result<Vec<i128>, DataError> {
-    let got = array.describe();
-    if array.shape().len() != 1 {
-        return Err(kind(path, name, "of shape (n)", got));
-    }
-    let values: Vec<i128> = match array {
-        NpyArray::U8(array) => array.iter().map(|&v| v.into()).collect(),
-        NpyArray::I64(array) => array.iter().map(|&v| v.into()).collect(),
-        NpyArray::U64(array) => array.iter().map(|&v| v.into()).collect(),
-        _ => return Err(kind(path, name, "integers", got)),
-    };
-    check_count(path, name, n, values.len())?;
-    Ok(values)
-}
-
-fn kind(path: &Path, name: &str, allowed: &'static str, got: String) -> DataError {
-    DataError::ArrayKind {
-        path: path.to_owned(),
-        name: name.to_owned(),
-        allowed,
-        got,
-    }
-}
-
-fn check_count(path: &Path, name: &str, expected: usize, got: usize) -> Result<(), DataError> {
-    if expected == got {
-        return Ok(());
-    }
-    let what = format!("rows of `{name}`");
-    Err(DataError::Count {
-        path: path.to_owned(),
-        what,
-        expected,
-        got,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::npy::NpyArray;
     use super::super::npz::{self, Arrays};
     use super::*;
 
@@ -264,7 +161,7 @@ mod tests {
         let flat = ndarray::Array2::<f32>::zeros((2, 4));
         assert_eq!(
             x(flat.into()),
-            "array `x` should be of shape (n, c, h, w), got float32 of shape [2, 4]"
+            "array `x` should be of shape (n, c, h, w) or (n, h, w), got float32 of shape [2, 4]"
         );
         assert!(x(vec![1_i64].into()).starts_with("array `x` should be images"));
         assert!(x(Array4::<f32>::zeros((0, 1, 2, 2)).into()).contains("at least one image"));

@@ -1,10 +1,14 @@
 //! Labeled images: where they come from, how they are checked, how they are held.
 //! A data set is a plain value; images stay bytes until a batch is asked for.
 
+pub mod arrays;
+pub mod cifar;
 pub mod contact_sheet;
 pub mod digits;
 mod error;
+pub mod folder;
 pub mod idx;
+pub mod image_file;
 pub mod input;
 pub mod mirrors;
 pub mod npy;
@@ -14,6 +18,7 @@ pub mod source;
 pub use error::{DataError, ImageError};
 
 use ndarray::{Array4, ArrayView4, Axis};
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::path::Path;
 
@@ -241,6 +246,70 @@ impl Dataset {
         }
     }
 
+    /// The images with ids counted up from `first`.
+    fn with_first_id(mut self, first: u64) -> Self {
+        self.ids = (first..).take(self.len()).collect();
+        self
+    }
+
+    /// The images with labels as a classifier of the classes `names` counts them: by name where
+    /// it knows all of them, else by place, for as many classes or for the first of them where
+    /// classes are numbers.
+    ///
+    /// # Errors
+    /// [`DataError::Classes`].
+    pub fn for_classes(mut self, names: &[String]) -> Result<Self, DataError> {
+        let place = |name: &String| names.iter().position(|known| known == name);
+        let own = &self.class_names;
+        let by_name: Option<Vec<usize>> = own.iter().map(place).collect();
+        let numbered = own
+            .iter()
+            .enumerate()
+            .all(|(i, name)| *name == i.to_string());
+        match by_name {
+            Some(places) => self
+                .labels
+                .iter_mut()
+                .for_each(|label| *label = places[*label]),
+            None if own.len() == names.len() || (numbered && own.len() < names.len()) => {}
+            None => {
+                return Err(DataError::Classes {
+                    expected: names.join(", "),
+                    got: own.join(", "),
+                    name: self.name,
+                });
+            }
+        }
+        self.class_names = names.to_vec();
+        Ok(self)
+    }
+
+    /// SHA-256 of everything about the images but their ids, in hexadecimal: name, part, shape,
+    /// classes, labels and pixels.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let head = serde_json::json!([
+            self.name,
+            self.split.name(),
+            self.image_shape(),
+            self.class_names,
+            self.labels,
+        ]);
+        let mut hash = Sha256::new();
+        hash.update(head.to_string());
+        match &self.pixels {
+            Pixels::Bytes(x) => x
+                .outer_iter()
+                .for_each(|image| hash.update(image.iter().copied().collect::<Vec<u8>>())),
+            Pixels::Floats(x) => x.outer_iter().for_each(|image| {
+                let bytes = image.iter().flat_map(|v| v.to_le_bytes());
+                hash.update(bytes.collect::<Vec<u8>>());
+            }),
+        }
+        let hash = hash.finalize();
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn select(&self, rows: &[usize]) -> Self {
         Self {
             name: self.name.clone(),
@@ -334,6 +403,37 @@ mod tests {
             four().subset(&[4]),
             Err(DataError::Row { got: 4, n: 4, .. })
         ));
+    }
+
+    #[test]
+    fn classes_go_by_name_where_the_classifier_knows_them() {
+        let names = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
+        let labels = |classes: &str| four().for_classes(&names(classes)).map(|d| d.labels);
+        assert_eq!(labels("x b a").unwrap(), [2, 1, 2, 1]);
+        assert_eq!(labels("x y").unwrap(), [0, 1, 0, 1]);
+        let text = labels("x y z").unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "four: expected images of the classes x, y, z, got a, b"
+        );
+        let mut numbered = four();
+        numbered.class_names = names("0 1");
+        let fitted = numbered.for_classes(&names("x y z")).unwrap();
+        assert_eq!(
+            (fitted.labels(), fitted.n_classes()),
+            (&[0, 1, 0, 1][..], 3)
+        );
+    }
+
+    #[test]
+    fn a_fingerprint_tells_data_apart() {
+        let mut others = [four(), four(), four().first(3)];
+        others[0].labels[1] = 0;
+        others[1].class_names[1] = "c".to_owned();
+        let print = four().fingerprint();
+        assert_eq!(print.len(), 64);
+        assert_eq!(print, four().fingerprint());
+        assert!(others.iter().all(|other| other.fingerprint() != print));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Accuracy of verdicts, of single passes, and under several attacks at once.
 
-use super::bootstrap::{self, Bootstrap};
-use super::interval::{Estimate, Rate};
+use ndarray::{ArrayView1, ArrayView2, Axis};
+
+use super::interval::{Estimate, Rate, Z_95};
 use crate::classifier::Randomness;
 use crate::decision::Verdict;
-use crate::uncertainty::McOutputs;
 
 /// Which images are answered rightly. Of unequal lengths the shorter counts: an
 /// interrupted run has verdicts for the first images only.
@@ -21,32 +21,81 @@ pub fn accuracy(verdicts: &[Verdict], labels: &[usize]) -> Option<Rate> {
     Rate::of(correct(verdicts, labels))
 }
 
-/// Mean over all passes of the accuracy of a single pass. Where each pass draws weights
-/// that all images share, the interval resamples images and passes, else images alone.
-/// `None` where there are no images or no passes.
-#[must_use]
-pub fn mean_single(
-    outputs: &McOutputs,
-    labels: &[usize],
-    randomness: Randomness,
-    seed: u64,
-) -> Option<Estimate> {
-    let n_passes = outputs.classes.ncols();
-    let rows = outputs.classes.outer_iter().zip(labels);
-    let hits: Vec<u8> = rows
-        .flat_map(|(row, &label)| row.mapv(|class| u8::from(usize::from(class) == label)))
-        .collect();
-    let bootstrap = match randomness {
-        Randomness::PerPass => Bootstrap::two_way(&hits, n_passes, seed),
-        Randomness::None | Randomness::PerExample => {
-            let shares: Vec<f64> = hits
-                .chunks_exact(n_passes.max(1))
-                .map(|row| row.iter().map(|&hit| f64::from(hit)).sum::<f64>() / row.len() as f64)
-                .collect();
-            bootstrap::mean(&shares, seed)
+/// Mean over all passes of the accuracy of a single pass, gathered image by image in the memory
+/// of a few numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct SinglePasses {
+    n_passes: u32,
+    n: u64,
+    hits: u64,
+    squares: u128,
+}
+
+impl SinglePasses {
+    /// No images yet, `n_passes` passes over each.
+    #[must_use]
+    pub fn new(n_passes: u32) -> Self {
+        Self {
+            n_passes,
+            n: 0,
+            hits: 0,
+            squares: 0,
         }
-    };
-    bootstrap.map(|seen| seen.estimate())
+    }
+
+    /// Takes an image of which `hits` passes are right.
+    pub fn push(&mut self, hits: u32) {
+        self.n += 1;
+        self.hits += u64::from(hits);
+        self.squares += u128::from(hits).pow(2);
+    }
+
+    /// The mean with its normal 95 % interval over images like these; `None` where there are no
+    /// images or no passes. Where each pass draws weights that all images share, `by_pass` says
+    /// how many images each pass gets right: then passes count as drawn too, by the variance of
+    /// the bootstrap of rows and columns (Owen, "The pigeonhole bootstrap", 2007, section 3).
+    #[must_use]
+    pub fn estimate(&self, by_pass: Option<&[u64]>) -> Option<Estimate> {
+        if self.n == 0 || self.n_passes == 0 {
+            return None;
+        }
+        let (n, passes) = (self.n as f64, f64::from(self.n_passes));
+        let (total, squares) = (self.hits as f64, self.squares as f64);
+        let value = total / (n * passes);
+        let second_moment = match by_pass {
+            // Draws with replacement: two of the n are the same with probability 1 / n.
+            None => (1.0 - 1.0 / n) * total * total + squares,
+            Some(by_pass) => {
+                let columns: f64 = by_pass.iter().map(|&hits| (hits as f64).powi(2)).sum();
+                (1.0 - 1.0 / n) * (1.0 - 1.0 / passes) * total * total
+                    + (1.0 - 1.0 / passes) * squares
+                    + (1.0 - 1.0 / n) * columns
+                    + total
+            }
+        };
+        let variance = (second_moment - total * total) / (n * passes).powi(2);
+        let half = Z_95 * variance.max(0.0).sqrt();
+        Some(Estimate {
+            n: self.n,
+            value,
+            low: (value - half).max(0.0),
+            high: (value + half).min(1.0),
+        })
+    }
+}
+
+/// [`SinglePasses`] of `hits` `(n, n_passes)`: whether each pass is right.
+#[must_use]
+pub fn mean_single(hits: ArrayView2<'_, bool>, randomness: Randomness) -> Option<Estimate> {
+    let count = |cells: ArrayView1<'_, bool>| cells.iter().filter(|hit| **hit).count();
+    let mut seen = SinglePasses::new(u32::try_from(hits.ncols()).ok()?);
+    for row in hits.outer_iter() {
+        seen.push(count(row) as u32);
+    }
+    let columns = hits.axis_iter(Axis(1));
+    let by_pass: Vec<u64> = columns.map(|pass| count(pass) as u64).collect();
+    let shared = randomness == Randomness::PerPass;
+    seen.estimate(shared.then_some(&by_pass[..]))
 }
 
 /// Which images stay right under every one of `attacks` (each: right or not, an image).
@@ -63,7 +112,7 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
-    use crate::uncertainty::UNDECIDED;
+    use crate::rng::Rng;
 
     #[test]
     fn abstaining_and_rejecting_are_wrong() {
@@ -77,24 +126,45 @@ mod tests {
         assert_eq!(accuracy(&[], &[]), None);
     }
 
-    fn outputs(n: usize) -> McOutputs {
-        McOutputs {
-            images: Vec::new(),
-            // Right in the even passes; an undecided pass is wrong whatever the label.
-            classes: Array2::from_shape_fn((n, 4), |(_, pass)| [7, 1, 7, UNDECIDED][pass]),
-        }
-    }
-
     #[test]
     fn shared_weights_make_single_passes_less_certain() {
-        let labels = [7; 50];
-        let per_pass = mean_single(&outputs(50), &labels, Randomness::PerPass, 0).unwrap();
-        let per_example = mean_single(&outputs(50), &labels, Randomness::PerExample, 0).unwrap();
+        // Right in the even passes, whatever the image.
+        let hits = Array2::from_shape_fn((50, 4), |(_, pass)| pass % 2 == 0);
+        let per_pass = mean_single(hits.view(), Randomness::PerPass).unwrap();
+        let per_example = mean_single(hits.view(), Randomness::PerExample).unwrap();
         assert_eq!((per_pass.value, per_example.value), (0.5, 0.5));
-        assert_eq!(per_example.low, 0.5);
+        assert!((per_example.high - per_example.low).abs() < 1e-6);
         assert!(per_pass.low < 0.3 && per_pass.high > 0.7);
-        assert_eq!(mean_single(&outputs(0), &[], Randomness::PerPass, 0), None);
-        assert_eq!(mean_single(&outputs(0), &[], Randomness::None, 0), None);
+        let none = Array2::from_elem((0, 4), false);
+        assert_eq!(mean_single(none.view(), Randomness::PerPass), None);
+        assert_eq!(mean_single(none.view(), Randomness::None), None);
+    }
+
+    /// The closed form against a bootstrap that is run.
+    #[test]
+    fn the_interval_is_the_pigeonhole_bootstraps() {
+        let cell = |row: usize, pass: usize| {
+            Rng::new(1, "cell", (row * 30 + pass) as u64).uniform()
+                < 0.4 + 0.02 * (pass % 11) as f64
+        };
+        let hits = Array2::from_shape_fn((40, 30), |(row, pass)| cell(row, pass));
+        let seen = mean_single(hits.view(), Randomness::PerPass).unwrap();
+        let resampled = |replicate| {
+            let mut rng = Rng::new(2, "resample", replicate);
+            let mut drawn = |n: usize| -> Vec<usize> { (0..n).map(|_| rng.below(n)).collect() };
+            let (rows, passes) = (drawn(40), drawn(30));
+            let row_hits = |&row: &usize| passes.iter().filter(|&&p| hits[[row, p]]).count();
+            rows.iter().map(row_hits).sum::<usize>() as f64 / 1200.0
+        };
+        let values: Vec<f64> = (0..4000).map(resampled).collect();
+        let deviation = crate::evaluate::spread::Spread::of(&values)
+            .unwrap()
+            .standard_deviation;
+        let half = (seen.high - seen.low) / 2.0;
+        assert!(
+            (half / (Z_95 * deviation) - 1.0).abs() < 0.05,
+            "{half} {deviation}"
+        );
     }
 
     #[test]

@@ -37,35 +37,21 @@ impl Bootstrap {
         })
     }
 
-    /// Resamples rows (images) and columns (passes) independently and gives the mean of the
-    /// cells (Owen, "The pigeonhole bootstrap", 2007): the interval of an accuracy whose
-    /// images share the passes' weights. `hits` is row-major `(n, n_columns)` of 0 and 1.
-    /// `None` where there are no cells or they do not fill the rows.
-    pub fn two_way(hits: &[u8], n_columns: usize, seed: u64) -> Option<Self> {
-        if hits.is_empty() || n_columns == 0 || !hits.len().is_multiple_of(n_columns) {
-            return None;
-        }
-        let n = hits.len() / n_columns;
-        let total: u64 = hits.iter().map(|&hit| u64::from(hit)).sum();
-        let value = total as f64 / hits.len() as f64;
-        Self::from_replicates(n, Some(value), |replicate| {
+    /// Resamples `n` images and `n_passes` passes independently of one another (Owen, "The
+    /// pigeonhole bootstrap", 2007), for numbers whose passes draw weights that all images share.
+    /// `statistic` is computed from how often each image `(n)` and each pass `(n_passes)` was
+    /// drawn; otherwise as [`Bootstrap::new`].
+    pub fn two_way(
+        n: usize,
+        n_passes: usize,
+        seed: u64,
+        statistic: impl Fn(&[u32], &[u32]) -> Option<f64> + Sync,
+    ) -> Option<Self> {
+        let value = statistic(&vec![1; n], &vec![1; n_passes]);
+        Self::from_replicates(n, value, |replicate| {
             let mut rng = Rng::new(seed, "two-way bootstrap", replicate);
-            let rows = drawn(n, &mut rng);
-            let columns = drawn(n_columns, &mut rng);
-            let row_hits = |row: &[u8]| -> u64 {
-                let pairs = row.iter().zip(&columns);
-                u64::from(
-                    pairs
-                        .map(|(&hit, &times)| u32::from(hit) * times)
-                        .sum::<u32>(),
-                )
-            };
-            let pairs = hits.chunks_exact(n_columns).zip(&rows);
-            let sum: u64 = pairs
-                .filter(|&(_, &times)| times > 0)
-                .map(|(row, &times)| row_hits(row) * u64::from(times))
-                .sum();
-            Some(sum as f64 / hits.len() as f64)
+            let images = drawn(n, &mut rng);
+            statistic(&images, &drawn(n_passes, &mut rng))
         })
     }
 
@@ -185,12 +171,10 @@ mod tests {
     #[test]
     fn shared_passes_widen_the_interval() {
         // Every image is right in the same half of the passes.
-        let hits: Vec<u8> = (0..200 * 10).map(|cell| u8::from(cell % 10 < 5)).collect();
-        let two_way = Bootstrap::two_way(&hits, 10, 0).unwrap().estimate();
-        let per_image = vec![0.5; 200];
-        let one_way = mean(&per_image, 0).unwrap().estimate();
-        assert_eq!(two_way.value, 0.5);
-        assert_eq!(one_way.high - one_way.low, 0.0);
+        let share =
+            |_: &[u32], passes: &[u32]| Some(f64::from(passes[..5].iter().sum::<u32>()) / 10.0);
+        let two_way = Bootstrap::two_way(200, 10, 0, share).unwrap().estimate();
+        assert_eq!((two_way.value, two_way.n), (0.5, 200));
         assert!((two_way.high - 0.81).abs() < 0.11, "{two_way:?}");
     }
 
@@ -209,7 +193,5 @@ mod tests {
     fn nothing_has_no_statistic() {
         assert_eq!(mean(&[], 0), None);
         assert_eq!(mean(&[1.0, f64::NAN], 0), None);
-        assert_eq!(Bootstrap::two_way(&[], 3, 0), None);
-        assert_eq!(Bootstrap::two_way(&[1, 0], 3, 0), None);
     }
 }

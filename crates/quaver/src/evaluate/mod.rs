@@ -13,3 +13,4 @@ pub mod seeds;
 pub mod slope;
 pub mod spread;
 mod student;
+pub mod summary;

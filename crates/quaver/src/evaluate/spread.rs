@@ -27,15 +27,41 @@ impl Spread {
     /// Of one value an image; `None` where there are none or one is not finite.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
-        if values.is_empty() || values.iter().any(|v| !v.is_finite()) {
+        let mut running = Running::default();
+        values.iter().for_each(|&value| running.push(value));
+        running.spread()
+    }
+}
+
+/// A [`Spread`] gathered value by value (Welford, "Note on a method for calculating corrected
+/// sums of squares and products", 1962).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Running {
+    n: u64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Running {
+    /// Takes the next image's value. One that is not finite leaves no spread.
+    pub fn push(&mut self, value: f64) {
+        self.n += 1;
+        let before = value - self.mean;
+        self.mean += before / self.n as f64;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// The spread so far; `None` where there are no values or one was not finite.
+    #[must_use]
+    pub fn spread(&self) -> Option<Spread> {
+        if self.n == 0 || !self.mean.is_finite() || !self.squares.is_finite() {
             return None;
         }
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+        let (n, mean) = (self.n as f64, self.mean);
+        let variance = self.squares / n;
         let half = Z_95 * (variance / (n - 1.0).max(1.0)).sqrt();
-        Some(Self {
-            n: values.len() as u64,
+        Some(Spread {
+            n: self.n,
             mean,
             low: mean - half,
             high: mean + half,

@@ -25,7 +25,7 @@ pub use rows::{ROWS, Row};
 use crate::attack::AttackError;
 use crate::attack::saved::SavedError;
 use crate::classifier::ClassifierError;
-use crate::data::{Dataset, Pixels};
+use crate::data::Dataset;
 use crate::network::NoImageClassifier;
 use crate::observe::Observer;
 use crate::run::{self, Identity, RunError, RunFolder};
@@ -136,7 +136,10 @@ pub fn identity(config: &Config, data: (&Dataset, &Dataset)) -> Result<Identity,
     Ok(Identity {
         schema: run::SCHEMA,
         dataset: train.name().to_owned(),
-        fingerprint: fingerprint(&[train, test]),
+        fingerprint: run::digest(&[
+            train.fingerprint().as_bytes(),
+            test.fingerprint().as_bytes(),
+        ]),
         arch: config.arch.clone(),
     })
 }
@@ -181,24 +184,4 @@ pub fn reproduce(
         let results = assemble::results(&study, &seen, complete);
         Ok(Outcome { results, complete })
     })
-}
-
-/// Digest of shapes, pixels, labels and class names.
-fn fingerprint(parts: &[&Dataset]) -> String {
-    let mut bytes = Vec::new();
-    for data in parts {
-        let head = serde_json::json!([
-            data.name(),
-            data.split().name(),
-            data.image_shape(),
-            data.class_names(),
-            data.labels(),
-        ]);
-        let pixels: Vec<u8> = match data.pixels() {
-            Pixels::Bytes(x) => x.iter().copied().collect(),
-            Pixels::Floats(x) => x.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        };
-        bytes.push(run::digest(&[head.to_string().as_bytes(), &pixels]));
-    }
-    run::digest(&[bytes.concat().as_bytes()])
 }

@@ -15,7 +15,7 @@ mod variation_ratio;
 
 pub use accumulator::Accumulator;
 use accumulator::{at_least_zero, entropy};
-pub use monte_carlo::{McOutputs, UNDECIDED, monte_carlo};
+pub use monte_carlo::{ClassSink, McOutputs, monte_carlo, monte_carlo_classes};
 
 use crate::spec::{SpecError, find_name};
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array2, Axis, Slice};
+use ndarray::{Axis, Slice};
 
 use super::{Accumulator, Measure};
 use crate::classifier::{Batch, Classifier, ClassifierError, Draw};
@@ -16,17 +16,16 @@ const SLICE: usize = 512;
 /// Passes over a slice between two questions to the observer.
 const PASSES: u32 = 500;
 
-/// Stands for the class of a pass with an output that is not a number.
-pub const UNDECIDED: u16 = u16::MAX;
+/// Takes the class that a pass names, `None` where an output is not a number:
+/// `(row in the batch, pass from 0, class)`. Passes of a row arrive in order, rows in any.
+pub type ClassSink<'a> = dyn Fn(usize, u32, Option<usize>) + Sync + 'a;
 
-/// What is kept of the passes over a batch: its first images, all of them unless the
-/// observer stopped the call.
+/// What is kept of the passes over a batch, however many they are: its first images, all of
+/// them unless the observer stopped the call.
 #[derive(Clone, Debug)]
 pub struct McOutputs {
     /// One an image, in batch order.
     pub images: Vec<Accumulator>,
-    /// Class of every pass, `(n, n_passes)`; [`UNDECIDED`] where there is none.
-    pub classes: Array2<u16>,
 }
 
 impl McOutputs {
@@ -59,9 +58,24 @@ pub fn monte_carlo(
     n_passes: u32,
     observer: &dyn Observer,
 ) -> Result<McOutputs, ClassifierError> {
+    monte_carlo_classes(classifier, batch, draw, n_passes, observer, &|_, _, _| ())
+}
+
+/// [`monte_carlo`] that hands the class of every pass to `class`.
+///
+/// # Errors
+/// What the classifier refuses.
+pub fn monte_carlo_classes(
+    classifier: &dyn Classifier,
+    batch: Batch<'_>,
+    draw: Draw,
+    n_passes: u32,
+    observer: &dyn Observer,
+    class: &ClassSink<'_>,
+) -> Result<McOutputs, ClassifierError> {
     let n = batch.ids.len();
     let n_classes = classifier.n_classes();
-    let mut finished: Vec<Row> = Vec::with_capacity(n);
+    let mut images: Vec<Accumulator> = Vec::with_capacity(n);
     observer.begin("passes", n as u64);
     for start in (0..n).step_by(SLICE) {
         let end = n.min(start + SLICE);
@@ -69,12 +83,12 @@ pub fn monte_carlo(
             x: batch.x.slice_axis(Axis(0), Slice::from(start..end)),
             ids: &batch.ids[start..end],
         };
-        let empty = || Mutex::new(Row::new(n_classes));
-        let rows: Vec<Mutex<Row>> = slice.ids.iter().map(|_| empty()).collect();
+        let empty = || Mutex::new(Accumulator::new(n_classes));
+        let rows: Vec<Mutex<Accumulator>> = slice.ids.iter().map(|_| empty()).collect();
         for from in (0..n_passes).step_by(PASSES as usize) {
             if !observer.go_on() {
                 observer.end();
-                return Ok(collect(finished, n_passes as usize));
+                return Ok(McOutputs { images });
             }
             let part = Draw {
                 pass: draw.pass + from,
@@ -86,52 +100,19 @@ pub fn monte_carlo(
                 PASSES.min(n_passes - from),
                 &|row, _, logits| {
                     // A row's passes arrive in order, so no other thread waits for its lock.
-                    rows[row]
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(logits);
+                    let mut seen = rows[row].lock().unwrap_or_else(PoisonError::into_inner);
+                    let pass = seen.n();
+                    class(start + row, pass, seen.push(&softmax(logits)));
                 },
             )?;
         }
-        let filled = |row: Mutex<Row>| row.into_inner().unwrap_or_else(PoisonError::into_inner);
-        finished.extend(rows.into_iter().map(filled));
+        let filled =
+            |row: Mutex<Accumulator>| row.into_inner().unwrap_or_else(PoisonError::into_inner);
+        images.extend(rows.into_iter().map(filled));
         observer.progress(end as u64, "");
     }
     observer.end();
-    Ok(collect(finished, n_passes as usize))
-}
-
-/// What is kept of one image while its passes arrive.
-struct Row {
-    seen: Accumulator,
-    classes: Vec<u16>,
-}
-
-impl Row {
-    fn new(n_classes: usize) -> Self {
-        Self {
-            seen: Accumulator::new(n_classes),
-            classes: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, logits: &[f32]) {
-        let class = self.seen.push(&softmax(logits));
-        let class = class.and_then(|class| u16::try_from(class).ok());
-        self.classes.push(class.unwrap_or(UNDECIDED));
-    }
-}
-
-fn collect(rows: Vec<Row>, n_passes: usize) -> McOutputs {
-    let class_of = |(row, pass): (usize, usize)| {
-        let classes: &[u16] = &rows[row].classes;
-        classes.get(pass).copied().unwrap_or(UNDECIDED)
-    };
-    let classes = Array2::from_shape_fn((rows.len(), n_passes), class_of);
-    McOutputs {
-        images: rows.into_iter().map(|row| row.seen).collect(),
-        classes,
-    }
+    Ok(McOutputs { images })
 }
 
 #[cfg(test)]
@@ -201,7 +182,6 @@ mod tests {
         let x = Array4::from_shape_fn((5, 1, 1, 1), |(i, ..)| i as f32 * 0.3);
         let ids = [3, 1, 4, 1_000_000_007, 5];
         let all = run(x.view(), &ids, &Silent);
-        assert_eq!(all.classes.dim(), (5, 8));
         for row in 0..5 {
             let single = run(
                 x.slice_axis(Axis(0), Slice::from(row..=row)),
@@ -209,17 +189,27 @@ mod tests {
                 &Silent,
             );
             assert_eq!(single.images[0], all.images[row]);
-            assert_eq!(single.classes.row(0), all.classes.row(row));
         }
     }
 
     #[test]
     fn classes_counts_and_scores_agree() {
         let x = Array4::from_elem((1, 1, 1, 1), 0.2);
-        let outputs = run(x.view(), &[9], &Silent);
-        let named_1 = outputs.classes.iter().filter(|&&class| class == 1).count();
-        assert_eq!(outputs.images[0].tally().counts()[1] as usize, named_1);
-        let first = usize::from(outputs.classes[[0, 0]]);
+        let classes = Mutex::new(Vec::new());
+        let note = |row, pass, class| classes.lock().unwrap().push((row, pass, class));
+        let batch = Batch {
+            x: x.view(),
+            ids: &[9],
+        };
+        let outputs = monte_carlo_classes(&Noisy, batch, DRAW, 8, &Silent, &note).unwrap();
+        let classes = classes.into_inner().unwrap();
+        assert!((0..8).eq(classes.iter().map(|(_, pass, _)| *pass)));
+        let named_1 = classes.iter().filter(|(.., class)| *class == Some(1));
+        assert_eq!(
+            outputs.images[0].tally().counts()[1] as usize,
+            named_1.count()
+        );
+        let first = classes[0].2.unwrap();
         assert_eq!(outputs.verdicts(Decision::First), [Verdict::Class(first)]);
         let variance = outputs.scores(measure("variance").unwrap())[0].unwrap();
         assert!(variance > 0.0);
@@ -229,7 +219,7 @@ mod tests {
     fn not_a_number_is_undecided_and_has_no_score() {
         let x = Array4::from_elem((1, 1, 1, 1), f32::NAN);
         let outputs = run(x.view(), &[9], &Silent);
-        assert!(outputs.classes.iter().all(|&class| class == UNDECIDED));
+        assert_eq!(outputs.images[0].tally().counts(), [0, 0]);
         assert_eq!(outputs.scores(measure("margin").unwrap()), [None]);
     }
 
@@ -252,9 +242,6 @@ mod tests {
         let x = Array4::zeros((n, 1, 1, 1));
         let ids: Vec<u64> = (0..n as u64).collect();
         let outputs = run(x.view(), &ids, &Once::default());
-        assert_eq!(
-            (outputs.images.len(), outputs.classes.nrows()),
-            (SLICE, SLICE)
-        );
+        assert_eq!(outputs.images.len(), SLICE);
     }
 }

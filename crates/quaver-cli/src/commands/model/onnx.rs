@@ -1,25 +1,17 @@
 //! `quaver model import NET.onnx`.
 
-use super::describe;
-use crate::args::{DataArgs, Import, NetworkArgs};
+use super::{IMPLAUSIBLE, PLAUSIBLE, clean_accuracy, describe};
+use crate::args::{Import, NetworkArgs};
 use crate::context::{Context, check_output};
 use crate::output::{print, rate};
 use anyhow::{Context as _, bail};
-use quaver::classifier::{Batch, Classifier, Noise};
-use quaver::data::Split;
 use quaver::evaluate::interval::Rate;
 use quaver::network::Network;
 use quaver_nn::format::onnx::{Imported, Options, import as read};
 use quaver_nn::format::safetensors::save;
-use quaver_nn::loss::argmax;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
-
-/// Images that say whether an import is plausible.
-const N_IMAGES: usize = 1000;
-/// Accuracy that a network that was imported as it was trained has.
-const PLAUSIBLE: f64 = 0.5;
 
 pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     let Import {
@@ -28,7 +20,12 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
         onnx,
         data,
         out,
+        input_shape,
+        classes,
     } = args;
+    if !input_shape.is_empty() || classes.is_some() {
+        bail!("--input-shape and --classes do not go with an ONNX file, which says both");
+    }
     let surrogate = serde_json::from_value(json!(onnx.surrogate));
     let options = Options {
         dropout: dropout(network)?,
@@ -40,10 +37,7 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     let imported = read(path, &options).with_context(|| path.display().to_string())?;
     let model = Arc::new(imported.model.clone());
     let network = Network::new(model, Arc::clone(&context.engine))?;
-    let accuracy = match data.dataset {
-        Some(_) => Some(accuracy(context, &network, data)?),
-        None => None,
-    };
+    let accuracy = clean_accuracy(context, &network, data)?;
     save(out, &imported.model, None)?;
     let (mut document, text) = describe(out, &imported.model);
     let text = told(&imported, accuracy.as_ref(), &mut document, text);
@@ -65,31 +59,6 @@ fn dropout(network: &NetworkArgs) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Accuracy on the first test images, noise off.
-fn accuracy(context: &Context, network: &Network, data: &DataArgs) -> anyhow::Result<Rate> {
-    let dataset = context.dataset(data, Split::Test, None)?;
-    if dataset.image_shape() != network.input_shape() {
-        bail!(
-            "expected images of {:?} for this model, got {:?} from {}",
-            network.input_shape(),
-            dataset.image_shape(),
-            dataset.name()
-        );
-    }
-    let n = dataset.len().min(N_IMAGES);
-    let x = dataset.images(0..n);
-    let batch = Batch {
-        x: x.view(),
-        ids: &dataset.ids()[..n],
-    };
-    let logits = context
-        .engine
-        .install(|| network.logits(batch, Noise::Off))?;
-    let rows = logits.outer_iter().zip(&dataset.labels()[..n]);
-    let right = rows.map(|(row, &label)| argmax(&row.to_vec()) == label);
-    Rate::of(right).context("the data set has no images")
-}
-
 /// Adds to a model's description what only the import knows.
 fn told(
     imported: &Imported,
@@ -99,11 +68,9 @@ fn told(
 ) -> String {
     let mut notes = imported.notes.clone();
     if accuracy.is_some_and(|rate| rate.high < PLAUSIBLE) {
-        notes.push(
-            "this accuracy is implausible for a trained network; most were trained on normalized \
-             pixels: try --mean 0.1307 --std 0.3081 for MNIST"
-                .into(),
-        );
+        notes.push(format!(
+            "{IMPLAUSIBLE}: try --mean 0.1307 --std 0.3081 for MNIST"
+        ));
     }
     let layers: Vec<_> = imported
         .layers

@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use glyphs::{GLYPHS, Glyph};
 use ndarray::Array4;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Height and width of an image in pixels.
 pub const SIDE: usize = 28;
@@ -34,25 +35,37 @@ pub fn draw(seed: u64, split: Split, n: usize) -> Result<Dataset, DataError> {
             allowed: MAX_IMAGES,
         });
     }
+    draw_rows(seed, split, 0..n as u64)
+}
+
+/// Draws some rows of a split, with their ids; see [`draw`].
+///
+/// # Errors
+/// None for rows that fit memory.
+pub fn draw_rows(seed: u64, split: Split, rows: Range<u64>) -> Result<Dataset, DataError> {
+    let n = rows.end.saturating_sub(rows.start) as usize;
     let mut pixels = Array4::zeros((n, 1, SIDE, SIDE));
     let mut labels = vec![0; n];
     if let Some(all) = pixels.as_slice_mut() {
         all.par_chunks_exact_mut(SIDE * SIDE)
             .zip(&mut labels)
             .enumerate()
-            .for_each(|(row, (image, label))| *label = draw_one(seed, split, row as u64, image));
+            .for_each(|(i, (image, label))| {
+                *label = draw_one(seed, split, rows.start + i as u64, image);
+            });
     }
-    let name = match seed {
+    let classes = source::class_names("digits");
+    let pixels = Pixels::Bytes(pixels);
+    let drawn = Dataset::new(&name(seed), split, pixels, labels, classes)?;
+    Ok(drawn.with_first_id(rows.start))
+}
+
+/// Name of the data set, with its seed where that is not 0.
+pub(super) fn name(seed: u64) -> String {
+    match seed {
         0 => "digits".to_owned(),
         _ => format!("digits(seed={seed})"),
-    };
-    Dataset::new(
-        &name,
-        split,
-        Pixels::Bytes(pixels),
-        labels,
-        source::class_names("digits"),
-    )
+    }
 }
 
 /// Draws one digit into a black image and returns its class.

@@ -65,7 +65,7 @@ fn inputs(study: &Study<'_>, network: &NetworkSeen, seed: u64) -> Vec<InputResul
     let mut inputs = vec![InputResults {
         detection: None,
         attack: None,
-        ..input(CLEAN, clean.as_ref(), labels, randomness, seed)
+        ..input(CLEAN, clean.as_ref(), labels, randomness)
     }];
     for (place, planned) in study.attacks.iter().enumerate() {
         let seen = network.attacks.get(place);
@@ -76,7 +76,7 @@ fn inputs(study: &Study<'_>, network: &NetworkSeen, seed: u64) -> Vec<InputResul
                 .zip(seen)
                 .map(|(clean, seen)| detection::of(clean, seen, seed)),
             attack: seen.map(outcome),
-            ..input(&planned.id, passes, labels, randomness, seed)
+            ..input(&planned.id, passes, labels, randomness)
         });
     }
     inputs
@@ -87,7 +87,6 @@ fn input(
     passes: Option<&Passes>,
     labels: &[usize],
     randomness: Randomness,
-    seed: u64,
 ) -> InputResults {
     let spread = |id: &str| passes.and_then(|passes| Spread::of(passes.measures.get(id)?));
     let others = passes.map(|passes| passes.measures.keys());
@@ -96,8 +95,7 @@ fn input(
         input: id.to_owned(),
         single: passes.and_then(|passes| rate(&passes.single_right(labels))),
         multi: passes.and_then(|passes| rate(&passes.voted_right(labels))),
-        mean_single: passes
-            .and_then(|passes| mean_single(&passes.outputs(), labels, randomness, seed)),
+        mean_single: passes.and_then(|passes| mean_single(passes.hits(labels).view(), randomness)),
         uncertainty: spread("variance"),
         measures: others
             .filter_map(|id| Some((id.clone(), spread(id)?)))

@@ -16,7 +16,7 @@ pub(super) const CLAIM: Definition = Definition {
                 hypothesis: "slope of clean accuracy of single passes",
                 unit: "points per row",
                 criterion: Criterion::Above(0.0),
-                quantity: |network| Some(Quantity::Mean(network.test.single.clone())),
+                quantity: |network| Some(Quantity::single(&network.test)),
                 combine: slope,
             },
             Trial {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::Array2;
+
+use crate::classifier::Randomness;
 use crate::paper::measure::{NetworkSeen, Passes, Seen, Study};
 use crate::paper::rows::{ROWS, by_precision};
 
@@ -14,6 +17,8 @@ pub(in crate::paper) struct Input {
     pub(super) voted: Vec<f64>,
     /// Variance over passes.
     pub(super) uncertainty: Vec<f64>,
+    /// Whether each pass is right, `(n, T)`, where passes draw weights that all images share.
+    pub(super) hits: Option<Array2<bool>>,
 }
 
 /// One network.
@@ -25,8 +30,10 @@ pub(in crate::paper) struct Network {
     pub(super) clean: Input,
     /// By id of the attack.
     pub(super) attacks: BTreeMap<String, Input>,
-    /// Accuracy in percent by id of the column of the honest reading.
-    pub(super) honest: BTreeMap<String, f64>,
+    /// 100 where an image stays right, else 0, by id of the column of the honest reading.
+    pub(super) honest: BTreeMap<String, Vec<f64>>,
+    /// Whether passes draw weights that all images share.
+    pub(super) draws_weights: bool,
 }
 
 /// Networks by row, in order of precision, and seed; `None` where one is missing.
@@ -40,19 +47,25 @@ pub(in crate::paper) struct Answers {
 }
 
 impl Input {
-    fn new(passes: &Passes, labels: &[usize]) -> Self {
-        let rows = passes.classes.outer_iter().zip(labels);
-        let share = |(row, &label): (ndarray::ArrayView1<'_, u16>, &usize)| {
-            let right = row.iter().filter(|&&class| usize::from(class) == label);
+    fn new(passes: &Passes, labels: &[usize], draws_weights: bool) -> Self {
+        let hits = passes.hits(labels);
+        let share = |row: ndarray::ArrayView1<'_, bool>| {
+            let right = row.iter().filter(|hit| **hit);
             100.0 * right.count() as f64 / row.len() as f64
         };
-        let voted = passes.voted_right(labels).into_iter();
         Self {
-            single: rows.map(share).collect(),
-            voted: voted.map(|right| if right { 100.0 } else { 0.0 }).collect(),
+            single: hits.outer_iter().map(share).collect(),
+            voted: percent(&passes.voted_right(labels)),
             uncertainty: passes.measures.get("variance").cloned().unwrap_or_default(),
+            hits: draws_weights.then_some(hits),
         }
     }
+}
+
+/// 100 for right, 0 for wrong.
+fn percent(right: &[bool]) -> Vec<f64> {
+    let percent = |right: &bool| if *right { 100.0 } else { 0.0 };
+    right.iter().map(percent).collect()
 }
 
 impl Answers {
@@ -85,46 +98,18 @@ fn answers(study: &Study<'_>, seen: &NetworkSeen) -> Option<Network> {
     let passes = &seen.clean.as_ref()?.passes;
     let attacks = study.attacks.iter().zip(&seen.attacks);
     let columns = study.columns.iter().enumerate();
-    let accuracy = |place: usize| {
-        let right = crate::paper::assemble::honest_right(seen, place)?;
-        let n = right.len().max(1) as f64;
-        Some(100.0 * right.iter().filter(|right| **right).count() as f64 / n)
-    };
+    let draws_weights = seen.randomness == Some(Randomness::PerPass);
+    let input = |passes: &Passes| Input::new(passes, labels, draws_weights);
+    let stays = |place| crate::paper::assemble::honest_right(seen, place);
     Some(Network {
-        test: Input::new(passes, labels),
-        clean: Input::new(&passes.first(study.config.n), labels),
+        test: input(passes),
+        clean: input(&passes.first(study.config.n)),
         attacks: attacks
-            .map(|(planned, seen)| (planned.id.clone(), Input::new(&seen.passes, labels)))
+            .map(|(planned, seen)| (planned.id.clone(), input(&seen.passes)))
             .collect(),
         honest: columns
-            .filter_map(|(place, column)| Some((column.id.clone(), accuracy(place)?)))
+            .filter_map(|(place, column)| Some((column.id.clone(), percent(&stays(place)?))))
             .collect(),
+        draws_weights,
     })
-}
-
-/// The numbers of the rows in a column of the honest reading, means over seeds; `None` where
-/// one is missing.
-pub(super) fn honest(rows: &Rows<'_>, column: &str) -> Option<Vec<f64>> {
-    let row = |networks: &Vec<Option<&Network>>| -> Option<f64> {
-        let values: Option<Vec<f64>> = networks
-            .iter()
-            .map(|network| (*network)?.honest.get(column).copied())
-            .collect();
-        let values = values?;
-        Some(values.iter().sum::<f64>() / values.len() as f64)
-    };
-    rows.iter().map(row).collect()
-}
-
-/// The rows' mean voted accuracy in percent under an attack of the tables.
-pub(super) fn voted(rows: &Rows<'_>, attack: &str) -> Option<Vec<f64>> {
-    let row = |networks: &Vec<Option<&Network>>| -> Option<f64> {
-        let mean = |network: &Option<&Network>| -> Option<f64> {
-            let voted = &(*network)?.attacks.get(attack)?.voted;
-            (!voted.is_empty()).then(|| voted.iter().sum::<f64>() / voted.len() as f64)
-        };
-        let values: Vec<f64> = networks.iter().map(mean).collect::<Option<_>>()?;
-        Some(values.iter().sum::<f64>() / values.len() as f64)
-    };
-    rows.iter().map(row).collect()
 }

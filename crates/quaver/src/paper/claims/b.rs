@@ -1,8 +1,8 @@
 //! (b) Lower bit width, higher accuracy on single-step FGSM.
 
 use super::Definition;
-use super::answers::{honest, voted};
-use super::trial::{Criterion, Quantity, Trial};
+use super::answers::Network;
+use super::trial::{Criterion, Found, Quantity, Trial};
 use crate::evaluate::slope::slope;
 
 pub(super) const CLAIM: Definition = Definition {
@@ -11,30 +11,46 @@ pub(super) const CLAIM: Definition = Definition {
     hypothesis: "Over the rows in order of precision, voted accuracy under FGSM falls: the \
                  slope is below 0",
     with_controls: true,
-    trials: || {
-        vec![Trial {
-            hypothesis: "slope of voted accuracy under FGSM",
-            unit: "points per row",
-            criterion: Criterion::Below(0.0),
-            quantity: |network| Some(Quantity::Mean(network.attacks.get("fgsm")?.voted.clone())),
-            combine: slope,
-        }]
-    },
-    honest: |rows| {
-        let seen = slope(&voted(rows, "fgsm")?)?;
-        let off = slope(&honest(rows, "fgsm-off")?)?;
-        let eot = slope(&honest(rows, "fgsm-eot")?)?;
-        let stays = off < 0.0 && eot < 0.0;
+    trials: || vec![trial(|network| Quantity::voted(network, &["fgsm"]))],
+    honest: |ask| {
+        let signed = |value| format!("{value:+.2}");
+        let seen = ask(&trial(|network| Quantity::voted(network, &["fgsm"])))?;
+        let off = ask(&trial(|network| Quantity::honest(network, &["fgsm-off"])))?;
+        let eot = ask(&trial(|network| Quantity::honest(network, &["fgsm-eot"])))?;
         Some(format!(
-            "Against true labels the slope is {off:+.2} points per row with the noise off and \
-             {eot:+.2} with gradients averaged over it, beside {seen:+.2} above{}",
-            if seen >= 0.0 {
-                "."
-            } else if stays {
-                ": the effect does not come from noisy gradients or predicted labels alone."
-            } else {
-                ": against these attacks it is gone, so it came from noisy gradients or predicted labels."
-            }
+            "Against true labels the slope is {} points per row with the noise off and {} with \
+             gradients averaged over it, beside {:+.2} above{}",
+            off.told(signed),
+            eot.told(signed),
+            seen.value,
+            meaning(&seen, [&off, &eot])
         ))
     },
 };
+
+fn trial(quantity: fn(&Network) -> Option<Quantity>) -> Trial {
+    Trial {
+        hypothesis: "slope of voted accuracy under FGSM",
+        unit: "points per row",
+        criterion: Criterion::Below(0.0),
+        quantity,
+        combine: slope,
+    }
+}
+
+/// Only what the intervals tell apart from 0 is said to stay or to be gone.
+fn meaning(seen: &Found, honest: [&Found; 2]) -> &'static str {
+    let all = |holds: fn(&Found) -> bool| honest.iter().all(|found| holds(found));
+    if seen.value >= 0.0 {
+        "."
+    } else if all(|found| found.high.is_some_and(|high| high < 0.0)) {
+        ": the effect does not come from noisy gradients or predicted labels alone."
+    } else if honest
+        .iter()
+        .any(|found| found.low.is_some_and(|low| low >= 0.0))
+    {
+        ": against such an attack it is gone, so it came from noisy gradients or predicted labels."
+    } else {
+        ": these intervals cannot tell whether it stays."
+    }
+}

@@ -1,7 +1,9 @@
 //! (c) Voting helps adversarial accuracy, most for the lowest precisions.
 
 use super::Definition;
-use super::answers::{Network, honest, voted};
+use ndarray::Array2;
+
+use super::answers::{Input, Network};
 use super::trial::{Criterion, Quantity, Trial, mean};
 use crate::evaluate::slope::slope;
 
@@ -29,33 +31,57 @@ pub(super) const CLAIM: Definition = Definition {
             },
         ]
     },
-    honest: |rows| {
-        let attacks = ["fgsm", "jsma", "pgd"];
-        let paper = overall(attacks.map(|attack| voted(rows, attack)))?;
-        let columns = ["fgsm-eot", "jsma-eot", "pgd-eot"];
-        let over_noise = overall(columns.map(|column| honest(rows, column)))?;
+    honest: |ask| {
+        let percent = |value| format!("{value:.1} %");
+        let paper = ask(&level(|network| {
+            Quantity::voted(network, &["fgsm", "jsma", "pgd"])
+        }))?;
+        let over_noise = ask(&level(|network| {
+            Quantity::honest(network, &["fgsm-eot", "jsma-eot", "pgd-eot"])
+        }))?;
         Some(format!(
-            "Voted accuracy over the attacks and rows is {paper:.1} % here and {over_noise:.1} % \
-             against true labels and gradients averaged over the noise."
+            "Voted accuracy over the attacks and rows is {} here and {} against true labels and \
+             gradients averaged over the noise.",
+            paper.told(percent),
+            over_noise.told(percent)
         ))
     },
 };
 
-/// The gain of voting on each image, averaged over the attacks.
-fn gain(network: &Network) -> Option<Quantity> {
-    let n = network.clean.voted.len();
-    let n_attacks = network.attacks.len() as f64;
-    let mut gains = vec![0.0; n];
-    for input in network.attacks.values() {
-        let pairs = input.voted.iter().zip(&input.single);
-        for (gain, (voted, single)) in gains.iter_mut().zip(pairs) {
-            *gain += (voted - single) / n_attacks;
-        }
+/// Mean accuracy over the rows, beside chance.
+fn level(quantity: fn(&Network) -> Option<Quantity>) -> Trial {
+    Trial {
+        hypothesis: "mean accuracy over the attacks and rows",
+        unit: "%",
+        criterion: Criterion::Above(0.0),
+        quantity,
+        combine: mean,
     }
-    (!network.attacks.is_empty()).then_some(Quantity::Mean(gains))
 }
 
-fn overall(parts: [Option<Vec<f64>>; 3]) -> Option<f64> {
-    let parts: Option<Vec<Vec<f64>>> = parts.into_iter().collect();
-    mean(&parts?.concat())
+/// The gain of voting on each image, averaged over the attacks. Where passes draw weights, what
+/// is taken off the vote counts by pass.
+fn gain(network: &Network) -> Option<Quantity> {
+    let n_attacks = network.attacks.len() as f64;
+    let inputs: Vec<&Input> = network.attacks.values().collect();
+    let first = inputs.first()?;
+    let mean = |of: fn(&Input) -> &[f64], i: usize| {
+        inputs.iter().map(|input| of(input)[i]).sum::<f64>() / n_attacks
+    };
+    let n = network.clean.voted.len();
+    let voted = |i| mean(|input| &input.voted, i);
+    let hits: Option<Vec<&Array2<bool>>> = inputs.iter().map(|i| i.hits.as_ref()).collect();
+    let Some(hits) = hits else {
+        let gain = |i| voted(i) - mean(|input| &input.single, i);
+        return Some(Quantity::Mean((0..n).map(gain).collect()));
+    };
+    let mut counts = Array2::zeros((n, first.hits.as_ref()?.ncols()));
+    for hits in hits {
+        counts.zip_mut_with(hits, |count, hit| *count += u8::from(*hit));
+    }
+    Some(Quantity::OverPasses {
+        fixed: (0..n).map(voted).collect(),
+        scale: -100.0 / n_attacks,
+        counts,
+    })
 }

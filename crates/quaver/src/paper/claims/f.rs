@@ -1,7 +1,6 @@
 //! (f) PGD breaks all of them and passes undetected.
 
 use super::Definition;
-use super::answers::honest;
 use super::trial::{Criterion, Quantity, Trial, largest};
 
 pub(super) const CLAIM: Definition = Definition {
@@ -16,7 +15,7 @@ pub(super) const CLAIM: Definition = Definition {
                 hypothesis: "largest voted accuracy under PGD",
                 unit: "%",
                 criterion: Criterion::Below(5.0),
-                quantity: |network| Some(Quantity::Mean(network.attacks.get("pgd")?.voted.clone())),
+                quantity: |network| Quantity::voted(network, &["pgd"]),
                 combine: largest,
             },
             Trial {
@@ -34,12 +33,22 @@ pub(super) const CLAIM: Definition = Definition {
             },
         ]
     },
-    honest: |rows| {
-        let off = largest(&honest(rows, "pgd-off")?)?;
-        let eot = largest(&honest(rows, "pgd-eot")?)?;
+    honest: |ask| {
+        let percent = |value| format!("{value:.1} %");
+        let worst = |quantity| Trial {
+            hypothesis: "largest accuracy under PGD",
+            unit: "%",
+            criterion: Criterion::Below(5.0),
+            quantity,
+            combine: largest,
+        };
+        let off = ask(&worst(|network| Quantity::honest(network, &["pgd-off"])))?;
+        let eot = ask(&worst(|network| Quantity::honest(network, &["pgd-eot"])))?;
         Some(format!(
-            "Against true labels PGD leaves at most {off:.1} % with the noise off and {eot:.1} % \
-             with gradients averaged over it."
+            "Against true labels PGD leaves at most {} with the noise off and {} with gradients \
+             averaged over it.",
+            off.told(percent),
+            eot.told(percent)
         ))
     },
 };

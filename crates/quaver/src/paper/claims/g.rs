@@ -15,7 +15,7 @@ pub(super) const CLAIM: Definition = Definition {
                 hypothesis: "loss of single-pass accuracy by dropout 0.05",
                 unit: "points",
                 criterion: Criterion::Above(10.0),
-                quantity: |network| Some(Quantity::Mean(network.test.single.clone())),
+                quantity: |network| Some(Quantity::single(&network.test)),
                 combine: loss,
             },
             Trial {

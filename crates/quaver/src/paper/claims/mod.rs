@@ -2,8 +2,9 @@
 //! [`CLAIMS`].
 //!
 //! Every claim is a few comparisons of one number with one threshold. Below [`SEEDS`] seeds a
-//! number is resampled over images and speaks about these networks; from there on it is
-//! taken once a seed and speaks about the topology. Two-sided p values are corrected by Holm
+//! number is resampled over images and speaks about these networks; where passes draw weights
+//! that all images share, single passes are resampled too, and every sentence says what its
+//! interval lets vary. From there on a number is taken once a seed and speaks about the topology. Two-sided p values are corrected by Holm
 //! over all comparisons of all claims; what stays above 0.05 is undecided.
 
 mod a;
@@ -17,7 +18,6 @@ mod g;
 mod trial;
 
 pub(super) use answers::Answers;
-use answers::Rows;
 use trial::{Found, Trial};
 
 use super::measure::{Seen, Study};
@@ -37,9 +37,12 @@ struct Definition {
     /// Whether it is about precision, and so judged with the controls too.
     with_controls: bool,
     trials: fn() -> Vec<Trial>,
-    /// What the honest reading adds, from the paper's rows.
-    honest: fn(&Rows<'_>) -> Option<String>,
+    /// What the honest reading adds; it is asked for numbers of the paper's rows.
+    honest: fn(&Ask<'_>) -> Option<String>,
 }
+
+/// Finds a number of the rows that are judged, with its interval.
+type Ask<'a> = dyn Fn(&Trial) -> Option<Found> + 'a;
 
 const CLAIMS: [Definition; 7] = [
     a::CLAIM,
@@ -90,7 +93,7 @@ fn verdicts(answers: &Answers, seed: u64) -> Vec<Claim> {
             verdict: Verdict::Undecided,
             scope,
             readings: Vec::new(),
-            honest: (claim.honest)(&answers.rows(false)),
+            honest: (claim.honest)(&|trial| trial.run(&answers.rows(false), scope, seed)),
         })
         .collect();
     for (place, with_controls, trials, found) in readings {
@@ -130,6 +133,7 @@ fn test(trial: &Trial, found: Option<Found>, p_adjusted: Option<f64>) -> ClaimTe
         p: found.as_ref().map(|found| found.p),
         p_adjusted,
         n: found.as_ref().map_or(0, |found| found.n),
+        over: found.map_or("", |found| found.over.as_str()).to_owned(),
         verdict,
     }
 }
@@ -153,7 +157,7 @@ fn sentence(tests: &[ClaimTest]) -> String {
             return format!("{}: not measured", capitalized(&test.hypothesis));
         };
         let interval = test.low.zip(test.high).map_or_else(String::new, |(l, h)| {
-            format!(" (95 % interval {l:.2} to {h:.2})")
+            format!(" (95 % interval over {} {l:.2} to {h:.2})", test.over)
         });
         let unit = if test.unit.is_empty() { "" } else { " " };
         format!(

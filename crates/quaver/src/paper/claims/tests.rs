@@ -1,6 +1,7 @@
 use super::answers::{Input, Network};
 use super::*;
 use crate::paper::rows::by_precision;
+use ndarray::Array2;
 
 const N: usize = 200;
 
@@ -30,6 +31,7 @@ fn input(voted: f64, gain: f64, thousandths: f64) -> Input {
         voted: right(voted),
         single: right(voted - gain),
         uncertainty: (0..N).map(|i| 2e-3 * thousandths * spread(i)).collect(),
+        hits: None,
     }
 }
 
@@ -49,8 +51,9 @@ fn network(line: Line) -> Network {
             ("pgd-off", 0.0),
             ("pgd-eot", 0.5),
         ]
-        .map(|(id, accuracy)| (id.to_owned(), accuracy))
+        .map(|(id, percent)| (id.to_owned(), input(percent, 0.0, 0.0).voted))
         .into(),
+        draws_weights: false,
     }
 }
 
@@ -185,4 +188,85 @@ fn a_missing_network_leaves_claims_undecided() {
     assert_eq!((test.statistic, test.p, test.n), (None, None, 0));
     assert!(claims[0].readings[0].sentence.contains("not measured"));
     assert!(verdicts(&Answers::default(), 0).len() == CLAIMS.len());
+}
+
+/// All passes of half of the draws are wrong in the first two rows, whatever the image.
+fn drawing_weights() -> Answers {
+    let mut all = answers(1, |precision, _| agreeing(precision));
+    for &place in &by_precision(true)[..2] {
+        let network = all.networks.get_mut(&(place, 0)).unwrap();
+        network.draws_weights = true;
+        let attacked = network.attacks.values_mut();
+        for input in attacked.chain([&mut network.test, &mut network.clean]) {
+            input.hits = Some(Array2::from_shape_fn((N, 20), |(_, pass)| pass % 2 == 0));
+            input.single = vec![50.0; N];
+        }
+    }
+    all
+}
+
+#[test]
+fn drawn_weights_widen_what_single_passes_decide() {
+    let claims = verdicts(&drawing_weights(), 0);
+    let test = |claim: usize, test: usize| &claims[claim].readings[0].tests[test];
+    let (single, voted) = (test(0, 0), test(0, 1));
+    assert_eq!(single.over, "images and drawn weights");
+    assert_eq!(voted.over, "images, at the weights that were drawn");
+    assert_eq!(
+        test(2, 0).over,
+        "images and, in single passes, drawn weights"
+    );
+    assert!(
+        claims[0].readings[0]
+            .sentence
+            .contains("interval over images and drawn weights")
+    );
+    let mut frozen = drawing_weights();
+    for network in frozen.networks.values_mut() {
+        network.draws_weights = false;
+        let attacked = network.attacks.values_mut();
+        for input in attacked.chain([&mut network.test, &mut network.clean]) {
+            input.hits = None;
+        }
+    }
+    let frozen = verdicts(&frozen, 0);
+    let narrow = &frozen[0].readings[0].tests[0];
+    let width = |test: &ClaimTest| test.high.unwrap() - test.low.unwrap();
+    assert_eq!(narrow.over, "images");
+    assert_eq!(narrow.statistic, single.statistic);
+    assert!(width(single) > 1.5 * width(narrow), "{single:?} {narrow:?}");
+}
+
+#[test]
+fn honest_sentences_carry_intervals_and_say_no_more_than_these_allow() {
+    let honest = |answers: &Answers, claim: usize| {
+        let claims = verdicts(answers, 0);
+        claims[claim].honest.clone().unwrap()
+    };
+    let flat = answers(1, |precision, _| agreeing(precision));
+    let gone = honest(&flat, 1);
+    assert!(
+        gone.contains("+0.00 (95 % interval +0.00 to +0.00)"),
+        "{gone}"
+    );
+    assert!(gone.contains("it is gone"), "{gone}");
+    assert!(honest(&flat, 5).contains("95 % interval"));
+    let mut faint = flat.clone();
+    for (precision, &place) in by_precision(true).iter().enumerate() {
+        let network = faint.networks.get_mut(&(place, 0)).unwrap();
+        for id in ["fgsm-off", "fgsm-eot"] {
+            let right = 30.0 - 0.2 * precision as f64;
+            let shifted = |i: usize| (i * 7 + precision * 31) % N;
+            let values = (0..N).map(|i| {
+                if (shifted(i) as f64) < 2.0 * right {
+                    100.0
+                } else {
+                    0.0
+                }
+            });
+            network.honest.insert(id.to_owned(), values.collect());
+        }
+    }
+    let told = honest(&faint, 1);
+    assert!(told.contains("cannot tell whether it stays"), "{told}");
 }

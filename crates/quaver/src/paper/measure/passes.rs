@@ -1,6 +1,7 @@
 //! What one network answers over its Monte-Carlo passes, as it is kept for each image.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use ndarray::{Array2, ArrayView4, Axis, concatenate};
 
@@ -11,7 +12,10 @@ use crate::data::npy::NpyArray;
 use crate::data::npz::Arrays;
 use crate::decision::{Decision, Verdict};
 use crate::observe::Observer;
-use crate::uncertainty::{MEASURES, McOutputs, UNDECIDED, monte_carlo};
+use crate::uncertainty::{MEASURES, McOutputs, monte_carlo_classes};
+
+/// Stands for the class of a pass with an output that is not a number.
+const UNDECIDED: u16 = u16::MAX;
 
 /// Images over T passes.
 #[derive(Clone, Debug)]
@@ -35,7 +39,7 @@ impl Default for Passes {
 }
 
 impl Passes {
-    fn new(outputs: McOutputs, n_passes: u32) -> Self {
+    fn new(outputs: &McOutputs, classes: Array2<u16>, n_passes: u32) -> Self {
         let class = |verdict| match verdict {
             Verdict::Class(class) => u16::try_from(class).unwrap_or(UNDECIDED),
             Verdict::Abstain | Verdict::Rejected => UNDECIDED,
@@ -51,7 +55,7 @@ impl Passes {
                 .iter()
                 .map(|measure| (measure.id.to_owned(), scores(*measure)))
                 .collect(),
-            classes: outputs.classes,
+            classes,
         }
     }
 
@@ -107,12 +111,13 @@ impl Passes {
             .collect()
     }
 
-    /// The passes in the form that evaluation reads.
-    pub(in crate::paper) fn outputs(&self) -> McOutputs {
-        McOutputs {
-            images: Vec::new(),
-            classes: self.classes.clone(),
-        }
+    /// Whether each pass of each image is right, `(n, T)`.
+    pub(in crate::paper) fn hits(&self, labels: &[usize]) -> Array2<bool> {
+        let n = self.classes.nrows().min(labels.len());
+        let n_passes = self.classes.ncols();
+        Array2::from_shape_fn((n, n_passes), |(row, pass)| {
+            usize::from(self.classes[[row, pass]]) == labels[row]
+        })
     }
 
     /// As arrays: `pass_class` `(n, T)` and `voted_class` `(n)` uint64, measures float64.
@@ -182,11 +187,24 @@ impl Study<'_> {
         };
         let n_passes = self.config.passes;
         let batch = Batch { x, ids };
-        let outputs = monte_carlo(&trained.model, batch, draw, n_passes, observer)?;
+        let undecided = || AtomicU16::new(UNDECIDED);
+        let cells: Vec<AtomicU16> = (0..ids.len() * n_passes as usize)
+            .map(|_| undecided())
+            .collect();
+        let note = |row: usize, pass: u32, class: Option<usize>| {
+            if let Some(class) = class.and_then(|class| u16::try_from(class).ok()) {
+                cells[row * n_passes as usize + pass as usize].store(class, Ordering::Relaxed);
+            }
+        };
+        let model = &trained.model;
+        let outputs = monte_carlo_classes(model, batch, draw, n_passes, observer, &note)?;
         if outputs.images.len() < ids.len() {
             return Err(Halt::Stopped);
         }
-        Ok(Passes::new(outputs, n_passes))
+        let classes = Array2::from_shape_fn((ids.len(), n_passes as usize), |(row, pass)| {
+            cells[row * n_passes as usize + pass].load(Ordering::Relaxed)
+        });
+        Ok(Passes::new(&outputs, classes, n_passes))
     }
 }
 

@@ -93,6 +93,8 @@ pub struct ClaimTest {
     pub p_adjusted: Option<f64>,
     /// Pairs (images or seeds) it rests on.
     pub n: u64,
+    /// What the interval and p let vary, as `images and drawn weights`; empty where there are none.
+    pub over: String,
     /// The outcome of this test alone.
     pub verdict: Verdict,
 }

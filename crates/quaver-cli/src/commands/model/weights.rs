@@ -1,0 +1,117 @@
+//! `quaver model import WEIGHTS.safetensors`.
+
+use super::{IMPLAUSIBLE, PLAUSIBLE, clean_accuracy, describe};
+use crate::args::Import;
+use crate::commands::train::network_spec;
+use crate::context::{Context, check_output};
+use crate::output::{print, rate};
+use anyhow::{Context as _, bail};
+use quaver::data::Split;
+use quaver::evaluate::interval::Rate;
+use quaver::network::Network;
+use quaver_nn::format::safetensors::{Tensors, load_tensors, save};
+use quaver_nn::format::state_dict::{Matched, match_params};
+use quaver_nn::model::{Info, Model};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Shape of an image and number of classes where nothing says another.
+const IMAGE: [usize; 3] = [1, 28, 28];
+const N_CLASSES: usize = 10;
+
+pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
+    let network = &args.network;
+    let (input, classes) = images(context, args)?;
+    let mut spec = network_spec(network, input, classes.len())?;
+    check_output(&args.out)?;
+    let tensors = load_tensors(&args.file)?;
+    if network.arch.starts_with("cleverhans-cnn") && network.filters.is_none() {
+        spec.filters = first_filters(&tensors);
+    }
+    let graph = spec.graph()?;
+    let matched = match_params(&args.file, &graph, tensors)
+        .with_context(|| format!("no weights of {} {}", network.arch, network.topology))?;
+    let info = Info {
+        arch: network.arch.clone(),
+        topology: network.topology.clone(),
+        dropout: spec.dropout,
+        classes,
+        ..Info::default()
+    };
+    let model = Model {
+        graph,
+        params: matched.params.clone(),
+        info,
+    };
+    let ready = Network::new(Arc::new(model.clone()), Arc::clone(&context.engine))?;
+    let accuracy = clean_accuracy(context, &ready, &args.data)?;
+    save(&args.out, &model, None)?;
+    let (mut document, mut text) = describe(&args.out, &model);
+    told(&matched, accuracy.as_ref(), &mut document, &mut text);
+    print(context.common.json, &document, &text)
+}
+
+/// Adds to a model's description what only the import knows.
+fn told(
+    matched: &Matched,
+    accuracy: Option<&Rate>,
+    document: &mut serde_json::Value,
+    text: &mut String,
+) {
+    let mut notes = Vec::new();
+    if !matched.guessed.is_empty() {
+        let layers = matched.guessed.join(", ");
+        notes.push(format!(
+            "several modules have the shapes of layers {layers}, and their names do not say \
+             their order: check the mapping"
+        ));
+    }
+    if accuracy.is_some_and(|rate| rate.high < PLAUSIBLE) {
+        notes.push(IMPLAUSIBLE.to_owned());
+    }
+    document["imported"] = json!({
+        "mapping": matched.mapping,
+        "notes": notes,
+        "clean_accuracy": accuracy,
+    });
+    if !matched.mapping.is_empty() {
+        text.push_str("tensors of the file, matched by shape and order\n");
+    }
+    for (tensor, param) in &matched.mapping {
+        let _ = writeln!(text, "  {tensor:30} {param}");
+    }
+    for note in &notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    if accuracy.is_some() {
+        let _ = writeln!(text, "clean accuracy, noise off: {}", rate(accuracy));
+    }
+}
+
+/// Shape of an image and names of the classes: the data set's, or as the flags say.
+fn images(context: &Context, args: &Import) -> anyhow::Result<([usize; 3], Vec<String>)> {
+    if args.data.dataset.is_some() {
+        let part = context.part(&args.data, Split::Test, None, None)?;
+        return Ok((part.image_shape(), part.class_names()));
+    }
+    let input = match args.input_shape[..] {
+        [] => IMAGE,
+        [c, h, w] => [c, h, w],
+        ref got => bail!(
+            "--input-shape must be channels, height, width, like 3,32,32; got {} numbers",
+            got.len()
+        ),
+    };
+    let n_classes = args.classes.unwrap_or(N_CLASSES);
+    Ok((input, (0..n_classes).map(|i| i.to_string()).collect()))
+}
+
+/// Filters of the first convolution of the CNN of CleverHans, the only one of 8 by 8.
+fn first_filters(tensors: &Tensors) -> Option<usize> {
+    let mut shapes = tensors.values().map(|(shape, _)| &shape[..]);
+    shapes.find_map(|shape| match *shape {
+        [filters, _, 8, 8] => Some(filters),
+        _ => None,
+    })
+}
