@@ -181,7 +181,7 @@ fn state_dicts_of_other_names_are_matched_and_the_mapping_is_shown() {
     assert!(text.contains("fc3.bias"), "{text}");
     folder.refuses(
         "model import own.safetensors --topology full-precision-bn --out n2",
-        &["own.safetensors", "no tensors for layer 0 (conv2d)"],
+        &["own.safetensors", "no tensors for layer 2 (batch_norm)"],
     );
     folder.refuses(
         "model import own.safetensors --input-shape 3,32,32 --out n2",
