@@ -16,7 +16,8 @@ const PARTS: [(Split, &str); 3] = [
 ];
 
 /// Reads one part of the data set at `root`, or all of it where it has no parts. Classes are the
-/// folders' names, sorted, over all parts; images go by class, then by file name. Without
+/// folders' names, sorted, over all parts. Files of a class go by name, and classes take turns in
+/// proportion to their files, so that the first images of a part are of all classes. Without
 /// [`Decoding::channels`] all are grey unless one is colored.
 ///
 /// Runs in the caller's rayon pool and gives the same bytes in any.
@@ -27,13 +28,7 @@ const PARTS: [(Split, &str); 3] = [
 pub fn read(root: &Path, split: Split, decoding: Decoding) -> Result<Dataset, DataError> {
     let part = part(root, split)?;
     let classes = classes(root)?;
-    let mut files = Vec::new();
-    for (label, class) in classes.iter().enumerate() {
-        let folder = part.join(class);
-        if folder.is_dir() {
-            files.extend(pictures(&folder)?.into_iter().map(|path| (path, label)));
-        }
-    }
+    let files = files(&part, &classes)?;
     if files.is_empty() {
         return Err(refuse(
             &part,
@@ -54,6 +49,30 @@ pub fn read(root: &Path, split: Split, decoding: Decoding) -> Result<Dataset, Da
     let pixels = stack(&files, &pictures, decoding.channels)?;
     let labels = files.iter().map(|(_, label)| *label).collect();
     Dataset::new(&name(root), split, Pixels::Bytes(pixels), labels, classes)
+}
+
+/// The pictures with their labels, in the order of [`read`].
+fn files(part: &Path, classes: &[String]) -> Result<Vec<(PathBuf, usize)>, DataError> {
+    let mut placed = Vec::new();
+    for (label, class) in classes.iter().enumerate() {
+        let folder = part.join(class);
+        if folder.is_dir() {
+            let paths = pictures(&folder)?;
+            let n = paths.len() as f64;
+            let place = |i: usize| (i as f64 + 0.5) / n;
+            placed.extend(
+                paths
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, path)| (place(i), label, path)),
+            );
+        }
+    }
+    placed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    Ok(placed
+        .into_iter()
+        .map(|(_, label, path)| (path, label))
+        .collect())
 }
 
 /// The last part of a path: what a data set of one's own is called, wherever it lies.
@@ -209,12 +228,13 @@ mod tests {
         fs::write(root.join("train/dog/.hidden.png"), "no picture").unwrap();
         let train = read(&root, Split::Train, Decoding::default()).unwrap();
         assert_eq!(train.class_names(), ["cat", "dog", "eel"]);
-        assert_eq!(train.labels(), [0, 1, 1]);
+        // One cat stands in the middle of two dogs.
+        assert_eq!(train.labels(), [1, 0, 1]);
         assert_eq!((train.name(), train.image_shape()), ("pets", [1, 2, 3]));
         let first: Vec<f32> = (0..3)
             .map(|i| 255.0 * train.images(i..i + 1)[[0, 0, 0, 0]])
             .collect();
-        assert_eq!(first, [30.0, 10.0, 20.0]);
+        assert_eq!(first, [10.0, 30.0, 20.0]);
         let test = read(&root, Split::Test, Decoding::default()).unwrap();
         assert_eq!((test.labels(), test.n_classes()), (&[2][..], 3));
         fs::remove_dir_all(root.join("val")).unwrap();
