@@ -111,6 +111,13 @@ pub(crate) fn prepare(
     plan.layers[i].prepare(args, into);
 }
 
+/// A gradient on its way to a node's input.
+struct Target {
+    value: usize,
+    first: bool,
+    buffer: Vec<Lanes>,
+}
+
 /// A chunk at work.
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a Plan,
@@ -241,36 +248,18 @@ impl<'a> Run<'a> {
         let Some(from) = plan.outputs[i].filter(|&v| self.workspace.filled[v]) else {
             return;
         };
-        let of = &plan.gradients.of_value;
-        let upstream = std::mem::take(&mut self.workspace.gradients[of[from]]);
+        let of_upstream = plan.gradients.of_value[from];
+        let upstream = std::mem::take(&mut self.workspace.gradients[of_upstream]);
         let mut scratch = std::mem::take(&mut self.workspace.scratch);
         let mut params = train.then(|| std::mem::take(&mut self.workspace.params[i]));
         let gathered = self.workspace.gathered.get_mut(i).filter(|_| train);
         let mut gathered = gathered.map(std::mem::take).unwrap_or_default();
-        // First contributions go straight to their buffer, later ones through a spare.
-        let mut targets: Vec<(usize, bool, Vec<Lanes>)> = Vec::new();
-        for &v in plan.inputs[i].iter().filter(|&&v| needs(v)) {
-            let first = !self.workspace.filled[v];
-            self.workspace.filled[v] = true;
-            let place = if first {
-                &mut self.workspace.gradients[of[v]]
-            } else {
-                &mut self.workspace.spare
-            };
-            let mut buffer = std::mem::take(place);
-            buffer.resize(buffer.len().max(self.len(v)), Lanes::ZERO);
-            targets.push((v, first, buffer));
-        }
+        let mut targets = self.targets(i, needs);
         let inputs: Vec<&[Lanes]> = plan.inputs[i].iter().map(|&v| self.value(v)).collect();
-        let mut buffers = targets.iter_mut();
-        let mut gradients: Vec<Option<&mut [Lanes]>> = plan.inputs[i]
-            .iter()
-            .map(|&v| {
-                needs(v)
-                    .then(|| buffers.next())
-                    .flatten()
-                    .map(|(_, _, buffer)| &mut buffer[..plan.sizes[v] * self.chunk.blocks])
-            })
+        let mut gradients: Vec<Option<&mut [Lanes]>> = targets
+            .iter_mut()
+            .zip(&inputs)
+            .map(|(target, input)| Some(&mut target.as_mut()?.buffer[..input.len()]))
             .collect();
         plan.layers[i].backward(
             layers.get(i),
@@ -289,18 +278,47 @@ impl<'a> Run<'a> {
                 scratch: &mut scratch,
             },
         );
-        self.workspace.gradients[of[from]] = upstream;
+        self.workspace.gradients[of_upstream] = upstream;
         self.workspace.scratch = scratch;
         if let Some(params) = params {
             self.workspace.params[i] = params;
             self.workspace.gathered[i] = gathered;
         }
-        for (v, first, buffer) in targets {
-            self.give_back(v, first, buffer);
+        for target in targets.into_iter().flatten() {
+            self.give_back(target);
         }
     }
 
-    fn give_back(&mut self, value: usize, first: bool, buffer: Vec<Lanes>) {
+    /// Where the gradients with respect to node `i`'s inputs go. First contributions go straight
+    /// to their buffer, later ones through a spare.
+    fn targets(&mut self, i: usize, needs: &dyn Fn(usize) -> bool) -> Vec<Option<Target>> {
+        let plan = self.plan;
+        let target = |value: usize| {
+            if !needs(value) {
+                return None;
+            }
+            let first = !std::mem::replace(&mut self.workspace.filled[value], true);
+            let place = match first {
+                true => &mut self.workspace.gradients[plan.gradients.of_value[value]],
+                false => &mut self.workspace.spare,
+            };
+            let mut buffer = std::mem::take(place);
+            buffer.resize(buffer.len().max(self.len(value)), Lanes::ZERO);
+            Some(Target {
+                value,
+                first,
+                buffer,
+            })
+        };
+        plan.inputs[i].iter().copied().map(target).collect()
+    }
+
+    fn give_back(&mut self, target: Target) {
+        let Target {
+            value,
+            first,
+            buffer,
+        } = target;
         let slot = self.plan.gradients.of_value[value];
         if first {
             self.workspace.gradients[slot] = buffer;

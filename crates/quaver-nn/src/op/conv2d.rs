@@ -1,5 +1,6 @@
 //! Convolution.
 
+use super::conv_plan::{TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
@@ -126,154 +127,6 @@ pub(super) struct ConvLayer {
     pub(super) out: [usize; 2],
 }
 
-/// Kernel rows (or columns) that meet the input at an output coordinate, and its base.
-fn forward_taps(
-    out: usize,
-    n: usize,
-    k: usize,
-    stride: usize,
-    padding: usize,
-) -> (i32, Vec<usize>) {
-    let base = (out * stride) as i32 - padding as i32;
-    (
-        base,
-        (0..k)
-            .filter(|&t| (0..n as i32).contains(&(base + t as i32)))
-            .collect(),
-    )
-}
-
-/// Kernel rows (or columns) through which an input coordinate is seen, and the output
-/// coordinate seen through the first of its phase.
-fn gradient_taps(
-    at: usize,
-    out: usize,
-    k: usize,
-    stride: usize,
-    padding: usize,
-) -> (i32, Vec<usize>) {
-    let at = at + padding;
-    let seen = |t: usize| t <= at && (at - t).is_multiple_of(stride) && (at - t) / stride < out;
-    ((at / stride) as i32, (0..k).filter(|&t| seen(t)).collect())
-}
-
-/// Bytes of an input that a product goes through again and again, one time for each kernel
-/// row: half of a common first-level cache.
-const CACHED: usize = 24 * 1024;
-
-/// In which order a product sums: groups of channels whose rows stay in cache, and within each
-/// `[row][column][channel]`.
-struct TapOrder {
-    kernel: [usize; 2],
-    channels: usize,
-    group: usize,
-}
-
-impl TapOrder {
-    /// For channels of rows of `width` pixels.
-    fn new(kernel: [usize; 2], channels: usize, width: usize) -> Self {
-        let rows = kernel[0] * width * size_of::<Lanes>();
-        let groups = channels.div_ceil((CACHED / rows).max(1));
-        Self {
-            kernel,
-            channels,
-            group: channels.div_ceil(groups),
-        }
-    }
-
-    /// First channels of the groups, and one behind their last.
-    fn groups(&self) -> impl Iterator<Item = (usize, usize)> {
-        let starts = (0..self.channels).step_by(self.group);
-        starts.map(|first| (first, self.channels.min(first + self.group)))
-    }
-
-    /// (channel, row, column) of every tap.
-    fn taps(&self) -> Vec<[usize; 3]> {
-        let [kh, kw] = self.kernel;
-        let mut taps = Vec::with_capacity(kh * kw * self.channels);
-        for (first, end) in self.groups() {
-            for row in 0..kh {
-                for column in 0..kw {
-                    taps.extend((first..end).map(|channel| [channel, row, column]));
-                }
-            }
-        }
-        taps
-    }
-
-    /// Ranges of the taps of the given rows and columns, group by group.
-    fn ranges(&self, rows: &[usize], columns: &[usize]) -> Vec<Vec<(u32, u32)>> {
-        let [kh, kw] = self.kernel;
-        let of_group = |(first, end): (usize, usize)| {
-            let mut out: Vec<(u32, u32)> = Vec::new();
-            let channels = end - first;
-            for &row in rows {
-                for &column in columns {
-                    let from = (first * kh * kw + (row * kw + column) * channels) as u32;
-                    match out.last_mut() {
-                        Some(last) if last.1 == from => last.1 += channels as u32,
-                        _ => out.push((from, from + channels as u32)),
-                    }
-                }
-            }
-            out
-        };
-        self.groups().map(of_group).collect()
-    }
-}
-
-/// The product behind the output, `out` being its height and width.
-fn forward_plan(
-    op: &Conv2d,
-    order: &TapOrder,
-    [height, width]: [usize; 2],
-    out: [usize; 2],
-) -> TapPlan {
-    let [kh, kw] = op.kernel;
-    let offset = |[c, y, x]: [usize; 3]| ((c * height + y) * width + x) as i32;
-    let taps = order.taps().into_iter().map(offset).collect();
-    let mut plan = TapPlan::new(taps, op.out_channels, out[0] * out[1]);
-    for y in 0..out[0] {
-        let (base_y, rows) = forward_taps(y, height, kh, op.stride, op.padding);
-        for x in 0..out[1] {
-            let (base_x, columns) = forward_taps(x, width, kw, op.stride, op.padding);
-            let base = base_y * width as i32 + base_x;
-            let position = (base, (y * out[1] + x) as u32);
-            for (group, seen) in order.ranges(&rows, &columns).iter().enumerate() {
-                plan.push(seen, group, position);
-            }
-        }
-    }
-    plan
-}
-
-/// The product behind the input's gradient.
-fn input_gradient_plan(
-    op: &Conv2d,
-    order: &TapOrder,
-    [height, width]: [usize; 2],
-    out: [usize; 2],
-) -> TapPlan {
-    let [kh, kw] = op.kernel;
-    let offset = |[o, y, x]: [usize; 3]| {
-        (o * out[0] * out[1]) as i32 - ((y / op.stride) * out[1] + x / op.stride) as i32
-    };
-    let taps = order.taps().into_iter().map(offset).collect();
-    let mut plan = TapPlan::new(taps, op.in_channels, height * width);
-    for y in 0..height {
-        let (base_y, rows) = gradient_taps(y, out[0], kh, op.stride, op.padding);
-        for x in 0..width {
-            let (base_x, columns) = gradient_taps(x, out[1], kw, op.stride, op.padding);
-            let base = base_y * out[1] as i32 + base_x;
-            let position = (base, (y * width + x) as u32);
-            for (group, seen) in order.ranges(&rows, &columns).iter().enumerate() {
-                plan.push(seen, group, position);
-            }
-        }
-    }
-    plan
-}
-
 impl ConvLayer {
     pub(super) fn new(op: Conv2d, height: usize, width: usize) -> Self {
         let [kh, kw] = op.kernel;
@@ -323,15 +176,21 @@ impl ConvLayer {
         self.forward_order.taps().into_iter().map(offset).collect()
     }
 
-    /// One block's input with its padding.
-    pub(super) fn padded<'a>(&self, x: &'a [Lanes], scratch: &'a mut Vec<Lanes>) -> &'a [Lanes] {
+    /// Lanes of one block's padded input; 0 if nothing is padded.
+    pub(super) fn padded_size(&self) -> usize {
+        match self.op.padding {
+            0 => 0,
+            _ => self.op.in_channels * self.pad.padded_height * self.pad.padded_width,
+        }
+    }
+
+    /// One block's input with its padding, for which `scratch` has [`Self::padded_size`].
+    pub(super) fn padded<'a>(&self, x: &'a [Lanes], scratch: &'a mut [Lanes]) -> &'a [Lanes] {
         if self.op.padding == 0 {
             return x;
         }
-        let size = self.op.in_channels * self.pad.padded_height * self.pad.padded_width;
-        scratch.resize(scratch.len().max(size), Lanes::ZERO);
-        self.pad.pad(x, &mut scratch[..size]);
-        &scratch[..size]
+        self.pad.pad(x, scratch);
+        scratch
     }
 
     /// Quantizes and packs the weights, for tiles of `tile` outputs on the way forward.
@@ -384,7 +243,7 @@ impl ConvLayer {
         x: &[Lanes],
         upstream: &[Lanes],
         sums: &mut [Lanes],
-        scratch: &mut Vec<Lanes>,
+        scratch: &mut [Lanes],
     ) {
         simd.run(Correlate {
             x: self.padded(x, scratch),
@@ -434,6 +293,7 @@ impl Layer for ConvLayer {
         }
         if let Some(gradients) = chunk.param_gradients.take() {
             let mut sums = vec![Lanes::ZERO; gradients[0].len()];
+            chunk.scratch.resize(self.padded_size(), Lanes::ZERO);
             for (x, upstream) in chunk.inputs[0].chunks_exact(x_block).zip(upstream) {
                 self.add_weight_gradient(chunk.simd, x, upstream, &mut sums, chunk.scratch);
             }

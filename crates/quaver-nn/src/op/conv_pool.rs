@@ -103,6 +103,7 @@ impl Layer for ConvPoolLayer {
         let y_block = self.saved();
         let outputs = chunk.output.chunks_exact_mut(y_block);
         let mut saved = chunk.saved.chunks_exact_mut(y_block);
+        chunk.scratch.resize(self.conv.padded_size(), Lanes::ZERO);
         for (x, out) in chunk.inputs[0].chunks_exact(x_block).zip(outputs) {
             let choices = saved.next().unwrap_or_default();
             let x = self.conv.padded(x, chunk.scratch);
@@ -118,7 +119,11 @@ impl Layer for ConvPoolLayer {
         let n_weights = chunk.param_gradients.as_ref().map_or(0, |g| g[0].len());
         let mut weight = vec![Lanes::ZERO; n_weights];
         let mut bias = vec![Lanes::ZERO; outputs];
-        let mut spread = vec![Lanes::ZERO; outputs * plane[0] * plane[1]];
+        let (padded, plane_size) = (self.conv.padded_size(), plane[0] * plane[1]);
+        chunk
+            .scratch
+            .resize(padded + outputs * plane_size, Lanes::ZERO);
+        let (padded, spread) = chunk.scratch.split_at_mut(padded);
         for b in 0..chunk.blocks {
             simd.run(Spread {
                 upstream: &chunk.upstream[b * y_block..(b + 1) * y_block],
@@ -126,17 +131,17 @@ impl Layer for ConvPoolLayer {
                 rows: self.rows,
                 columns: self.columns,
                 plane,
-                out: &mut spread,
+                out: spread,
                 sums: &mut bias,
             });
             if let Some(dx) = &mut dx {
                 let dx = &mut dx[b * x_block..(b + 1) * x_block];
-                self.conv.input_gradient(prepared, simd, &spread, dx);
+                self.conv.input_gradient(prepared, simd, spread, dx);
             }
             if chunk.param_gradients.is_some() {
                 let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
                 self.conv
-                    .add_weight_gradient(simd, x, &spread, &mut weight, chunk.scratch);
+                    .add_weight_gradient(simd, x, spread, &mut weight, padded);
             }
         }
         if let Some(gradients) = chunk.param_gradients.take() {

@@ -11,6 +11,7 @@ mod average_pool2d;
 mod batch_norm;
 mod concat;
 mod conv2d;
+mod conv_plan;
 mod conv_pool;
 mod dense;
 mod dropout;
