@@ -157,7 +157,7 @@ fn sentence(tests: &[ClaimTest]) -> String {
             return format!("{}: not measured", capitalized(&test.hypothesis));
         };
         let interval = test.low.zip(test.high).map_or_else(String::new, |(l, h)| {
-            format!(" (95 % interval over {} {l:.2} to {h:.2})", test.over)
+            format!(" (95 % interval over {}: {l:.2} to {h:.2})", test.over)
         });
         let unit = if test.unit.is_empty() { "" } else { " " };
         format!(
