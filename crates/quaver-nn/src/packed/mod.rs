@@ -11,6 +11,6 @@ mod steps;
 mod sum;
 mod threshold;
 
-pub(crate) use signs::Signs;
+pub(crate) use signs::{Signs, are_signs};
 pub(crate) use steps::{BitForward, BitValues, Packed};
 pub(crate) use sum::ExactSum;

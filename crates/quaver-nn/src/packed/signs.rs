@@ -5,7 +5,9 @@
 //! between a sign and such layers only masks: its factor 1 / (1 − p) multiplies their sums.
 
 use crate::graph::Graph;
-use crate::op::{Conv2d, Dense, Dropout, Flatten, MaxPool2d, Op, Quantize, ZeroPad2d};
+use crate::op::{
+    Conv2d, Dense, Dropout, Flatten, GroupedConv2d, MaxPool2d, Op, Quantize, ZeroPad2d,
+};
 use crate::quantizer::Quantization;
 
 /// Inputs that a sum may have and stay exact in 32-bit floats.
@@ -37,6 +39,21 @@ pub(crate) struct Signs {
 
 fn is<O: 'static>(op: &dyn Op) -> bool {
     op.as_any().is::<O>()
+}
+
+/// The quantizer of the weights of a layer that has one.
+fn quantizer(op: &dyn Op) -> Option<&Quantization> {
+    let op = op.as_any();
+    let dense = op.downcast_ref::<Dense>().map(|op| &op.quantizer);
+    let conv = op.downcast_ref::<Conv2d>().map(|op| &op.quantizer);
+    let grouped = op.downcast_ref::<GroupedConv2d>().map(|op| &op.quantizer);
+    dense.or(conv).or(grouped)?.as_ref()
+}
+
+/// Whether each weight is used as its sign and in no other way.
+pub(crate) fn are_signs(op: &dyn Op) -> bool {
+    let quantizer = quantizer(op).map(Quantization::get);
+    quantizer.is_some_and(|quantizer| quantizer.is_binary() && !quantizer.is_stochastic())
 }
 
 /// The quantizer of the weights, and the number of inputs of an output.

@@ -290,3 +290,51 @@ impl Product {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::{DropoutPlacement, Spec, Topology};
+
+    /// What the nodes of an architecture do, a letter each.
+    fn letters(arch: &str, topology: &str) -> Option<String> {
+        let spec = Spec {
+            filters: None,
+            arch: arch.into(),
+            precision: Topology::find(topology).unwrap().precision().unwrap(),
+            dropout: 0.5,
+            dropout_placement: DropoutPlacement::Dense,
+            input: vec![1, 28, 28],
+            n_classes: 10,
+        };
+        let packed = Packed::new(&spec.graph().unwrap())?;
+        let letter = |step: &Step| match step {
+            Step::Float => 'f',
+            Step::Done => '.',
+            Step::Sign(_) => 's',
+            Step::Drop(..) => 'd',
+            Step::Flatten(_) => '_',
+            Step::Product(product) if product.floats.is_some() => '?',
+            Step::Product(product) if product.signs.is_some() => 'P',
+            Step::Product(_) => 'p',
+        };
+        Some(packed.steps.iter().map(letter).collect())
+    }
+
+    #[test]
+    fn signs_stay_bits_from_the_first_to_the_last_binary_layer() {
+        // The first and the last layer are floats. Only the last binary layer, whose signs a
+        // float layer reads, and what is behind it go back to floats.
+        assert_eq!(letters("lenet5", "bnn").unwrap(), "fffsP..._P..dpffff");
+        assert_eq!(
+            letters("lenet-caffe", "rand-bnn").unwrap(),
+            "fffsP..._pffff"
+        );
+        assert_eq!(
+            letters("cleverhans-cnn", "bnn").unwrap(),
+            "ffffsP...pffff"[..].to_string()
+        );
+        assert_eq!(letters("lenet5", "bnn-weights"), None);
+        assert_eq!(letters("lenet5", "full-precision"), None);
+    }
+}
