@@ -160,11 +160,14 @@ fn pack(from: &[Lanes], layout: Layout, into: &mut [Words], is_one: impl Fn(f32)
 fn flatten(from: &[Words], layout: Layout, into: &mut [Words], flat: Layout) {
     let blocks = from.chunks_exact(layout.size());
     for (from, into) in blocks.zip(into.chunks_exact_mut(flat.size())) {
-        for e in 0..flat.channels {
-            let (word, bit) = layout.place(e);
-            let (source, into) = (&from[word].0, &mut into[e / BITS].0);
-            for l in 0..LANES {
-                into[l] |= ((source[l] >> bit) & 1) << (e % BITS);
+        for c in 0..layout.channels {
+            let sources = &from[c / BITS * layout.positions..][..layout.positions];
+            for (position, source) in sources.iter().enumerate() {
+                let e = c * layout.positions + position;
+                let into = &mut into[e / BITS].0;
+                for l in 0..LANES {
+                    into[l] |= ((source.0[l] >> (c % BITS)) & 1) << (e % BITS);
+                }
             }
         }
     }

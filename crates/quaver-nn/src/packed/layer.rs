@@ -171,7 +171,7 @@ impl BitLayer {
     }
 
     /// Packs the weights as `prepared` has them.
-    pub(crate) fn pack(&self, prepared: &mut Prepared) {
+    fn pack(&self, prepared: &mut Prepared) {
         let effective = prepared.effective.chunks_exact(self.n_inputs);
         let rows: Vec<&[f32]> = effective.collect();
         let taps: Vec<&[u32]> = self.weights.chunks_exact(BITS).collect();
@@ -184,10 +184,11 @@ impl BitLayer {
         pack(rows.len(), taps.len(), OUTPUTS, &mut prepared.bits, word);
     }
 
-    /// Draws the weights of a pass and packs them.
+    /// Quantizes the weights, drawn or not, and packs them.
     pub(crate) fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
         prepare_weights(Some(&self.quantizer), args, into);
         self.pack(into);
+        into.effective = Vec::new();
     }
 
     /// Writes the sums of `x`.

@@ -116,7 +116,6 @@ pub(crate) struct Thresholds {
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     windows: MaxPool2d,
-    height: usize,
     width: usize,
     columns: usize,
 }
@@ -125,20 +124,23 @@ impl Pool {
     pub(crate) fn new(windows: &MaxPool2d, input: &[usize], output: &[usize]) -> Self {
         Self {
             windows: windows.clone(),
-            height: input[1],
             width: input[2],
             columns: output[2],
         }
     }
 
-    #[inline(always)]
-    fn largest(&self, sums: &[Lanes], channel: usize, position: usize) -> Lanes {
+    /// Where the window of an output position begins in a plane.
+    fn corner(&self, position: usize) -> usize {
         let (row, column) = (position / self.columns, position % self.columns);
-        let MaxPool2d { kernel, stride } = self.windows;
-        let corner = (channel * self.height + row * stride) * self.width + column * stride;
-        let mut best = sums[corner];
-        for y in 0..kernel {
-            for value in &sums[corner + y * self.width..][..kernel] {
+        (row * self.width + column) * self.windows.stride
+    }
+
+    /// Largest of a plane's window that begins at `corner`.
+    #[inline(always)]
+    fn largest(&self, plane: &[Lanes], corner: usize) -> Lanes {
+        let mut best = plane[corner];
+        for row in 0..self.windows.kernel {
+            for value in &plane[corner + row * self.width..][..self.windows.kernel] {
                 best = value.zip(best, |v, b| if v > b { v } else { b });
             }
         }
@@ -156,7 +158,9 @@ impl Thresholds {
         into: &mut Bits,
     ) {
         into.clear(blocks * layout.size(), false);
-        let sums = sums.chunks_exact(sums.len() / blocks);
+        let block = sums.len() / blocks;
+        let plane = block / layout.channels;
+        let sums = sums.chunks_exact(block);
         let into = into.x.chunks_exact_mut(layout.size());
         let positions = layout.positions;
         simd.vectorize(|| {
@@ -165,10 +169,12 @@ impl Thresholds {
                     let channels = word * BITS..layout.channels.min((word + 1) * BITS);
                     for (position, into) in into.iter_mut().enumerate() {
                         let mut bits = [self.flip[word]; LANES];
+                        let corner = pool.map_or(position, |pool| pool.corner(position));
                         for c in channels.clone() {
+                            let sums = &sums[c * plane..(c + 1) * plane];
                             let sum = match pool {
-                                Some(pool) => pool.largest(sums, c, position),
-                                None => sums[c * positions + position],
+                                Some(pool) => pool.largest(sums, corner),
+                                None => sums[corner],
                             };
                             let least = self.least[c];
                             for l in 0..LANES {

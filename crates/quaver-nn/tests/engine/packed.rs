@@ -1,6 +1,6 @@
 //! Binary layers on bits give the bits that they give on floats.
 
-use crate::agreement::{Case, bits, engine, every_simd};
+use crate::agreement::{Case, DRAWN, bits, engine, every_simd};
 use crate::graphs::{dense, quantization};
 use proptest::prelude::*;
 use quaver_nn::Simd;
@@ -273,6 +273,47 @@ fn branches() {
     let sum = push("more", Box::new(quaver_nn::op::Add {}), &[sum, mixed]);
     push("out", dense(70, 3), &[sum]);
     assert!(same_bits(graph, 37));
+}
+
+/// Outputs and all gradients, with a factor and a bias behind each sum, pooled and not.
+#[test]
+fn factors_and_biases_agree_with_the_reference() {
+    let quantizer = || quantization("sign");
+    let pooled = Conv2d {
+        in_channels: 5,
+        out_channels: 6,
+        kernel: [3, 3],
+        stride: 1,
+        padding: 1,
+        bias: true,
+        quantizer: quantizer(),
+    };
+    let hidden = Dense {
+        in_features: 54,
+        out_features: 9,
+        bias: true,
+        quantizer: quantizer(),
+    };
+    let pool = MaxPool2d {
+        kernel: 2,
+        stride: 2,
+    };
+    let half = || Box::new(Dropout { p: 0.5 });
+    let ops: Vec<Box<dyn Op>> = vec![
+        sign(),
+        half(),
+        Box::new(pooled),
+        Box::new(pool),
+        Box::new(BatchNorm::new(6, true)),
+        sign(),
+        half(),
+        Box::new(Flatten {}),
+        Box::new(hidden),
+        Box::new(BatchNorm::new(9, true)),
+        dense(9, 3),
+    ];
+    let case = Case::new(Graph::sequential(vec![5, 6, 6], ops).unwrap(), 37);
+    case.agree(every_simd(), DRAWN, 1e-4);
 }
 
 #[test]
