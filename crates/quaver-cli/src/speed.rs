@@ -2,6 +2,9 @@
 //! conversion and noise included, and compares it with a loop of fused multiply-adds that
 //! never leaves the registers.
 
+#[path = "speed/packed.rs"]
+mod packed;
+
 use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
 use quaver::data::{Dataset, Split, digits};
 use quaver::network::Network;
@@ -40,6 +43,8 @@ pub(crate) struct Speed {
     /// Register-resident multiply-adds, 10⁹ floating-point operations a second.
     fma_gflops: f64,
     rows: Vec<Row>,
+    /// Networks with binary layers: bits against floats.
+    packed: Vec<packed::Ratio>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +62,35 @@ struct Row {
     share_of_fma: f64,
 }
 
+impl Row {
+    /// A row of `products` multiply-adds an image; its share is left for the end.
+    fn new(
+        (arch, topology): (&str, &str),
+        work: &'static str,
+        batch: usize,
+        [images_per_second, low, high]: [f64; 3],
+        products: u64,
+    ) -> Self {
+        Self {
+            arch: arch.into(),
+            topology: topology.into(),
+            work,
+            batch,
+            images_per_second,
+            low,
+            high,
+            gflops: 2e-9 * products as f64 * images_per_second,
+            share_of_fma: 0.0,
+        }
+    }
+}
+
+/// Median, smallest and largest.
+fn spread(mut rates: Vec<f64>) -> [f64; 3] {
+    rates.sort_by(f64::total_cmp);
+    [rates[rates.len() / 2], rates[0], rates[rates.len() - 1]]
+}
+
 /// Runs `work`, which handles `n` images, for about `seconds`: median, slowest, fastest
 /// images a second.
 fn rate(n: usize, seconds: f64, mut work: impl FnMut()) -> [f64; 3] {
@@ -68,8 +102,7 @@ fn rate(n: usize, seconds: f64, mut work: impl FnMut()) -> [f64; 3] {
         work();
         rates.push(n as f64 / start.elapsed().as_secs_f64());
     }
-    rates.sort_by(f64::total_cmp);
-    [rates[rates.len() / 2], rates[0], rates[rates.len() - 1]]
+    spread(rates)
 }
 
 /// Measures everything `settings` names; what is measured returns when `go_on` says no.
@@ -87,15 +120,26 @@ pub(crate) fn measure(
         std::hint::black_box(engine.fma_loop(FMA_ROUNDS));
     });
     let fma_gflops = flops * engine.fma_loop_flops(FMA_ROUNDS) * 1e-9;
-    let mut rows = Vec::new();
+    let (mut rows, mut packed) = (Vec::new(), Vec::new());
     for arch in &settings.arch {
         for topology in &settings.topology {
             if !go_on() {
                 continue;
             }
             let mut bench = Subject::new(arch, topology, engine)?;
-            bench.all(settings, (&train, &test), fma_gflops, &mut rows)?;
+            bench.all(settings, (&train, &test), &mut rows)?;
+            let x = test.images(0..test.len());
+            let images = (x.as_slice().unwrap_or_default(), test.ids());
+            let names = (arch.as_str(), topology.as_str());
+            let measured = packed::measure(names, &bench.model, engine, images, settings.seconds);
+            if let Some((more, ratio)) = measured {
+                rows.extend(more);
+                packed.push(ratio);
+            }
         }
+    }
+    for row in &mut rows {
+        row.share_of_fma = row.gflops / fma_gflops;
     }
     let simd = engine.simd().name();
     Ok(Speed {
@@ -104,6 +148,7 @@ pub(crate) fn measure(
         threads: engine.threads(),
         fma_gflops,
         rows,
+        packed,
     })
 }
 
@@ -142,26 +187,15 @@ impl<'a> Subject<'a> {
         &mut self,
         settings: &Settings,
         (train, test): (&Dataset, &Dataset),
-        fma_gflops: f64,
         rows: &mut Vec<Row>,
     ) -> anyhow::Result<()> {
         let network = Network::new(Arc::new(self.model.clone()), Arc::clone(self.engine))?;
         let products = network.layer_products();
         let total: u64 = products.iter().sum();
         let first = products.iter().copied().find(|&p| p > 0).unwrap_or(0);
-        let mut row = |work, batch, [images_per_second, low, high]: [f64; 3], products: u64| {
-            let gflops = 2e-9 * products as f64 * images_per_second;
-            rows.push(Row {
-                arch: self.arch.into(),
-                topology: self.topology.into(),
-                work,
-                batch,
-                images_per_second,
-                low,
-                high,
-                gflops,
-                share_of_fma: gflops / fma_gflops,
-            });
+        let names = (self.arch, self.topology);
+        let mut row = |work, batch, rates, products: u64| {
+            rows.push(Row::new(names, work, batch, rates, products));
         };
         // Forward, weight gradients, and input gradients of all layers but the first.
         let trained = self.train(settings, train);
@@ -267,5 +301,6 @@ pub(crate) fn text(speed: &Speed) -> String {
             100.0 * row.share_of_fma
         );
     }
+    out.push_str(&packed::text(&speed.packed));
     out
 }

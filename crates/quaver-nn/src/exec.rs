@@ -5,6 +5,7 @@ use crate::batch::{Batch, Pixels, UNIT};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
 use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
+use crate::packed::{BitForward, BitValues, Packed};
 use crate::plan::{Keep, Plan};
 use std::sync::Mutex;
 
@@ -50,6 +51,8 @@ pub(crate) struct Workspace {
     scratch: Vec<Lanes>,
     /// A second contribution to a gradient, before it is added.
     spare: Vec<Lanes>,
+    /// Values that are kept as bits.
+    bits: BitValues,
     /// Parameter gradients of the chunk, by node.
     pub(crate) params: Vec<Vec<Vec<f32>>>,
     /// What the chunk leaves to be joined, by node; empty unless parameters are trained.
@@ -79,6 +82,12 @@ pub(crate) struct Layers<'a> {
 }
 
 impl Layers<'_> {
+    /// What node `i` multiplies its sums by.
+    fn factor(&self, plan: &Plan, i: usize) -> f32 {
+        let dropout = plan.signs.factors[i];
+        dropout.and_then(|d| self.get(d).factor).unwrap_or(1.0)
+    }
+
     fn get(&self, node: usize) -> &Prepared {
         self.drawn
             .get(node)
@@ -87,28 +96,25 @@ impl Layers<'_> {
     }
 }
 
-/// Prepares node `i` for `noise`.
-pub(crate) fn prepare(
+/// What node `i` is prepared from for `noise`.
+pub(crate) fn arguments<'a>(
     plan: &Plan,
     i: usize,
-    params: &[Vec<Vec<f32>>],
+    params: &'a [Vec<Vec<f32>>],
     noise: Noise,
     simd: Simd,
     input_gradient: bool,
-    into: &mut Prepared,
-) {
+) -> Prepare<'a> {
     let draw = match noise {
         Noise::Off => None,
         Noise::Draw(draw) => Some(draw),
     };
-    let draw = layer_draw(draw, &plan.names[i]);
-    let args = Prepare {
+    Prepare {
         params: &params[i],
-        draw,
+        draw: layer_draw(draw, &plan.names[i]),
         simd,
         input_gradient,
-    };
-    plan.layers[i].prepare(args, into);
+    }
 }
 
 /// A gradient on its way to a node's input.
@@ -224,6 +230,7 @@ impl<'a> Run<'a> {
                 simd: self.simd,
                 blocks: self.chunk.blocks,
                 ids: &self.chunk.ids,
+                factor: layers.factor(self.plan, i),
                 inputs: &inputs,
                 output: &mut output[..self.len(to)],
                 saved: &mut saved,
@@ -233,6 +240,40 @@ impl<'a> Run<'a> {
         self.workspace.values[slot] = output;
         self.workspace.saved[i] = saved;
         self.workspace.scratch = scratch;
+    }
+
+    /// Runs node `i` with signs as bits.
+    pub(crate) fn forward_packed(&mut self, i: usize, layers: &Layers<'_>, packed: &Packed) {
+        if packed.is_float(i) {
+            return self.forward(i, layers);
+        }
+        let from = self.plan.inputs[i][0];
+        let to = self.plan.outputs[i].map(|to| (self.slot(to), self.len(to)));
+        let taken = to.map(|(slot, _)| std::mem::take(&mut self.workspace.values[slot]));
+        let mut output = taken.unwrap_or_default();
+        let mut scratch = std::mem::take(&mut self.workspace.scratch);
+        let mut bits = std::mem::take(&mut self.workspace.bits);
+        let chunk = BitForward {
+            simd: self.simd,
+            blocks: self.chunk.blocks,
+            ids: &self.chunk.ids,
+            factor: layers.factor(self.plan, i),
+            prepared: layers.get(i),
+            values: [from, i + 1],
+            input: match self.plan.sizes[from] {
+                0 => &[],
+                _ => self.value(from),
+            },
+            output: &mut output[..to.map_or(0, |(_, len)| len)],
+            scratch: &mut scratch,
+            bits: &mut bits,
+        };
+        packed.forward(i, chunk);
+        if let Some((slot, _)) = to {
+            self.workspace.values[slot] = output;
+        }
+        self.workspace.scratch = scratch;
+        self.workspace.bits = bits;
     }
 
     /// Runs node `i` back. `needs` says for which values a gradient is wanted, `train` whether
@@ -268,6 +309,7 @@ impl<'a> Run<'a> {
                 blocks: self.chunk.blocks,
                 examples: self.chunk.examples,
                 ids: &self.chunk.ids,
+                factor: layers.factor(plan, i),
                 inputs: &inputs,
                 output: self.value(from),
                 upstream: &upstream[..self.len(from)],

@@ -21,6 +21,7 @@ pub mod network;
 pub mod noise;
 pub mod op;
 pub mod optim;
+mod packed;
 mod plan;
 pub mod quantizer;
 pub mod train;

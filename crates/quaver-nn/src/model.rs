@@ -3,6 +3,7 @@
 use crate::graph::Graph;
 use crate::noise::{Draw, Purpose};
 use crate::op::Init;
+use crate::packed::are_signs;
 use serde::{Deserialize, Serialize};
 
 /// What a model file says beside graph and parameters.
@@ -21,6 +22,10 @@ pub struct Info {
     pub input_range: [f64; 2],
     /// How it was trained; `None` for imported weights.
     pub training: Option<TrainingRecord>,
+    /// Whether weights that are used as their signs are −1 and 1, and bits in files. Outputs and
+    /// input gradients are the same; the latent values that training goes on from are gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packed: bool,
 }
 
 impl Default for Info {
@@ -33,6 +38,7 @@ impl Default for Info {
             classes: Vec::new(),
             input_range: [0.0, 1.0],
             training: None,
+            packed: false,
         }
     }
 }
@@ -118,6 +124,24 @@ impl Model {
         out
     }
 
+    /// The same network with each weight that is used as its sign reduced to it
+    /// ([`Info::packed`]); `None` if there is no such weight. Stochastic weights are none: they
+    /// are drawn from their latent values.
+    pub fn packed(&self) -> Option<Self> {
+        let bits = sign_weights(&self.graph);
+        if !bits.contains(&true) {
+            return None;
+        }
+        let mut model = self.clone();
+        for (values, _) in model.params.iter_mut().zip(bits).filter(|(_, bits)| *bits) {
+            for value in &mut values[0] {
+                *value = if *value >= 0.0 { 1.0 } else { -1.0 };
+            }
+        }
+        model.info.packed = true;
+        Some(model)
+    }
+
     /// Number of trainable parameters.
     pub fn n_params(&self) -> usize {
         let trainable = |specs: Vec<crate::op::Param>| {
@@ -127,6 +151,12 @@ impl Model {
         };
         self.graph.params().into_iter().map(trainable).sum()
     }
+}
+
+/// By node: whether each of its weights, its first parameter, is used as its sign alone.
+pub(crate) fn sign_weights(graph: &Graph) -> Vec<bool> {
+    let nodes = graph.nodes().iter();
+    nodes.map(|node| are_signs(&*node.op)).collect()
 }
 
 fn start(out: &mut [f32], init: Init, seed: u64, name: &str) {

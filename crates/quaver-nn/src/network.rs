@@ -3,10 +3,12 @@
 
 use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::exec::{Chunk, Layers, Run, Workspaces, chunk_examples, prepare};
+use crate::exec::{Chunk, Layers, Run, Workspaces, arguments, chunk_examples};
+use crate::kernel::Simd;
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Prepared, Stochastic, size};
+use crate::packed::Packed;
 use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -36,6 +38,8 @@ pub struct Network {
     model: Arc<Model>,
     engine: Arc<Engine>,
     fast: Ready,
+    /// Forward alone, with binary layers on bits, where there are such layers.
+    bits: Option<Ready>,
     /// With every value, for outputs of layers whose work another does; made when first asked.
     whole: OnceLock<Ready>,
     workspaces: Workspaces,
@@ -44,19 +48,58 @@ pub struct Network {
 /// A plan and its layers, prepared without noise.
 struct Ready {
     plan: Plan,
+    /// What runs on bits.
+    packed: Option<Packed>,
     base: Vec<Prepared>,
 }
 
 impl Ready {
-    fn new(plan: Plan, model: &Model, engine: &Engine) -> Self {
-        let base = (0..plan.layers.len()).map(|i| {
-            let mut prepared = Prepared::default();
-            let (params, simd) = (&model.params, engine.simd());
-            prepare(&plan, i, params, Noise::Off, simd, true, &mut prepared);
-            prepared
-        });
-        let base = base.collect();
-        Self { plan, base }
+    fn new(plan: Plan, packed: Option<Packed>, model: &Model, engine: &Engine) -> Self {
+        let mut ready = Self {
+            base: Vec::new(),
+            packed,
+            plan,
+        };
+        let (params, simd) = (&model.params, engine.simd());
+        let layers = 0..ready.plan.layers.len();
+        let gradient = ready.packed.is_none();
+        let base = layers.map(|i| ready.prepared(i, params, Noise::Off, simd, gradient));
+        ready.base = base.collect();
+        if let Some(packed) = &mut ready.packed {
+            packed.find_thresholds(&model.graph, (&ready.plan, &ready.base), simd);
+        }
+        ready
+    }
+
+    /// Forward alone, with binary layers on bits; `None` where there are none.
+    fn on_bits(model: &Model, engine: &Engine) -> Option<Self> {
+        let packed = Packed::new(&model.graph)?;
+        let plan = Plan::on_bits(&model.graph, &packed);
+        Some(Self::new(plan, Some(packed), model, engine))
+    }
+
+    fn prepared(
+        &self,
+        i: usize,
+        params: &[Vec<Vec<f32>>],
+        noise: Noise,
+        simd: Simd,
+        input_gradient: bool,
+    ) -> Prepared {
+        let mut prepared = Prepared::default();
+        let args = arguments(&self.plan, i, params, noise, simd, input_gradient);
+        match self.packed.as_ref().and_then(|packed| packed.layer(i)) {
+            Some(layer) => layer.prepare(args, &mut prepared),
+            None => self.plan.layers[i].prepare(args, &mut prepared),
+        }
+        prepared
+    }
+
+    fn run(&self, run: &mut Run<'_>, layers: &Layers<'_>, i: usize) {
+        match &self.packed {
+            Some(packed) => run.forward_packed(i, layers, packed),
+            None => run.forward(i, layers),
+        }
     }
 
     /// Runs the nodes up to `output` whose dependence on noise is `noisy`.
@@ -66,7 +109,7 @@ impl Ready {
             drawn,
         };
         for i in (0..output).filter(|&i| self.plan.noisy[i] == noisy) {
-            run.forward(i, &layers);
+            self.run(run, &layers, i);
         }
     }
 
@@ -124,12 +167,32 @@ impl Network {
     /// Prepares `model` to run on `engine`.
     pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Self {
         Self {
-            fast: Ready::new(Plan::new(&model.graph), &model, &engine),
+            fast: Ready::new(Plan::new(&model.graph), None, &model, &engine),
+            bits: Ready::on_bits(&model, &engine),
             whole: OnceLock::new(),
             model,
             engine,
             workspaces: Workspaces::default(),
         }
+    }
+
+    /// The same network with binary layers on floats, as gradients have them. Slower, to the
+    /// same bits: what packing is measured and tested against.
+    #[must_use]
+    pub fn on_floats(self) -> Self {
+        Self { bits: None, ..self }
+    }
+
+    /// By layer: whether it works on bits where no gradient is asked for.
+    pub fn layers_on_bits(&self) -> Vec<bool> {
+        let packed = self.bits.as_ref().and_then(|ready| ready.packed.as_ref());
+        let on_bits = |i| packed.is_some_and(|packed| !packed.is_float(i));
+        (0..self.fast.plan.layers.len()).map(on_bits).collect()
+    }
+
+    /// The fastest plan for outputs without gradients.
+    fn forward_only(&self) -> &Ready {
+        self.bits.as_ref().unwrap_or(&self.fast)
     }
 
     /// The fastest plan that has `value`.
@@ -139,7 +202,7 @@ impl Network {
         }
         let plan = || Plan::of_all_values(&self.model.graph);
         self.whole
-            .get_or_init(|| Ready::new(plan(), &self.model, &self.engine))
+            .get_or_init(|| Ready::new(plan(), None, &self.model, &self.engine))
     }
 
     /// The model.
@@ -195,15 +258,12 @@ impl Network {
     }
 
     /// Layers whose preparation depends on `noise`.
-    fn drawn(&self, plan: &Plan, noise: Noise, input_gradient: bool) -> Vec<Option<Prepared>> {
+    fn drawn(&self, ready: &Ready, noise: Noise, input_gradient: bool) -> Vec<Option<Prepared>> {
+        let plan = &ready.plan;
         let draw = |i: usize| {
             let random = noise != Noise::Off && plan.stochastic[i] != Stochastic::No;
-            random.then(|| {
-                let (params, simd) = (&self.model.params, self.engine.simd());
-                let mut prepared = Prepared::default();
-                prepare(plan, i, params, noise, simd, input_gradient, &mut prepared);
-                prepared
-            })
+            let (params, simd) = (&self.model.params, self.engine.simd());
+            random.then(|| ready.prepared(i, params, noise, simd, input_gradient))
         };
         (0..plan.layers.len()).map(draw).collect()
     }
@@ -219,9 +279,13 @@ impl Network {
         at: Option<&str>,
     ) -> Result<Vec<f32>, UnknownNode> {
         let output = self.value(at)?;
-        let Ready { plan, base } = self.ready(output);
+        let ready = match at {
+            Some(_) => self.ready(output),
+            None => self.forward_only(),
+        };
+        let plan = &ready.plan;
         let width = plan.sizes[output];
-        let drawn = self.drawn(plan, noise, false);
+        let drawn = self.drawn(ready, noise, false);
         // A tap is read at the end: nothing may take its buffer.
         let keep = if at.is_some() { Keep::All } else { Keep::Live };
         let examples = chunk_examples(plan, keep);
@@ -237,15 +301,42 @@ impl Network {
                         let mut run = Run::new(plan, simd, keep, &chunk, workspace);
                         run.load(batch);
                         let layers = Layers {
-                            base,
+                            base: &ready.base,
                             drawn: &drawn,
                         };
-                        (0..output).for_each(|i| run.forward(i, &layers));
+                        (0..output).for_each(|i| ready.run(&mut run, &layers, i));
                         run.rows(output, out);
                     });
                 });
         });
         Ok(out)
+    }
+
+    /// Runs `batch` forward without noise, calling `mark` on the worker's thread when a chunk
+    /// has been loaded (`None`) and when it has passed each layer: for measuring layers.
+    pub fn mark_layers(&self, batch: &Batch<'_>, mark: &(dyn Fn(Option<usize>) + Sync)) {
+        let ready = self.forward_only();
+        let examples = chunk_examples(&ready.plan, Keep::Live);
+        let layers = Layers {
+            base: &ready.base,
+            drawn: &[],
+        };
+        self.engine.install(|| {
+            let chunks = batch.ids.par_chunks(examples).enumerate();
+            chunks.for_each(|(c, ids)| {
+                let chunk = Chunk::new(c * examples, ids);
+                self.workspaces.with(|workspace| {
+                    let simd = self.engine.simd();
+                    let mut run = Run::new(&ready.plan, simd, Keep::Live, &chunk, workspace);
+                    run.load(batch);
+                    mark(None);
+                    for i in 0..ready.plan.output() {
+                        ready.run(&mut run, &layers, i);
+                        mark(Some(i));
+                    }
+                });
+            });
+        });
     }
 
     /// Forward under each of `noises`, then the pull-back of `upstream` at `at` to the input,
@@ -271,7 +362,7 @@ impl Network {
         self.engine.install(|| {
             let drawn: Vec<_> = noises
                 .par_iter()
-                .map(|noise| self.drawn(plan, *noise, true))
+                .map(|noise| self.drawn(ready, *noise, true))
                 .collect();
             let chunks = outputs
                 .par_chunks_mut(examples * width)
@@ -294,7 +385,8 @@ impl Network {
     /// Outputs of `n_passes` passes, `draw.pass` being the first one's number. What does not
     /// depend on noise runs once; memory does not grow with the passes.
     pub fn passes(&self, batch: &Batch<'_>, draw: Draw, n_passes: u32, sink: &PassSink<'_>) {
-        let plan = &self.fast.plan;
+        let ready = self.forward_only();
+        let plan = &ready.plan;
         let output = plan.output();
         let width = plan.sizes[output];
         let examples = chunk_examples(plan, Keep::Live);
@@ -310,7 +402,7 @@ impl Network {
                             pass: draw.pass + pass,
                             ..draw
                         };
-                        self.drawn(plan, Noise::Draw(draw), false)
+                        self.drawn(ready, Noise::Draw(draw), false)
                     })
                     .collect();
                 starts.par_iter().for_each(|&first| {
@@ -320,10 +412,10 @@ impl Network {
                         let simd = self.engine.simd();
                         let mut run = Run::new(plan, simd, Keep::Live, &chunk, workspace);
                         run.load(batch);
-                        self.fast.forward(&mut run, &[], output, false);
+                        ready.forward(&mut run, &[], output, false);
                         let mut rows = vec![0.0; chunk.examples * width];
                         for (pass, drawn) in passes.iter().zip(&drawn) {
-                            self.fast.forward(&mut run, drawn, output, true);
+                            ready.forward(&mut run, drawn, output, true);
                             run.rows(output, &mut rows);
                             for (e, row) in rows.chunks_exact(width).enumerate() {
                                 sink(first + e, *pass, row);

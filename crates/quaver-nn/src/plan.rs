@@ -2,7 +2,8 @@
 //! Knows no lanes.
 
 use crate::graph::Graph;
-use crate::op::{Layer, Op, Stochastic, size};
+use crate::op::{Dropout, Layer, Op, Stochastic, size};
+use crate::packed::{ExactSum, Packed, Signs};
 
 /// What a run over a chunk keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct Plan {
     pub(crate) stochastic: Vec<Stochastic>,
     /// Whether a value depends on a trainable parameter.
     pub(crate) trained: Vec<bool>,
+    /// What is binary.
+    pub(crate) signs: Signs,
     live: Slots,
     all: Slots,
     pub(crate) gradients: Slots,
@@ -68,18 +71,27 @@ impl Plan {
     /// The plan that is fastest: some layers do the work of their followers, whose inputs
     /// then never exist.
     pub(crate) fn new(graph: &Graph) -> Self {
-        Self::build(graph, true)
+        Self::build(graph, true, None)
+    }
+
+    /// The plan of passes forward in which `packed` says what is kept as bits.
+    pub(crate) fn on_bits(graph: &Graph, packed: &Packed) -> Self {
+        Self::build(graph, true, Some(packed))
     }
 
     /// The plan in which every value exists.
     pub(crate) fn of_all_values(graph: &Graph) -> Self {
-        Self::build(graph, false)
+        Self::build(graph, false, None)
     }
 
-    fn build(graph: &Graph, fuse: bool) -> Self {
+    fn build(graph: &Graph, fuse: bool, packed: Option<&Packed>) -> Self {
         let nodes = graph.nodes();
         let inputs: Vec<Vec<usize>> = nodes.iter().map(|node| node.inputs.clone()).collect();
-        let (layers, outputs) = layers(graph, fuse);
+        let signs = Signs::of(graph);
+        let (layers, mut outputs) = layers(graph, &signs, fuse, packed);
+        if let Some(packed) = packed {
+            packed.outputs(&mut outputs);
+        }
         let mut sizes: Vec<usize> = (0..=nodes.len()).map(|v| size(graph.shape(v))).collect();
         for (v, size) in sizes.iter_mut().enumerate().skip(1) {
             if !outputs.contains(&Some(v)) {
@@ -99,6 +111,7 @@ impl Plan {
             names: nodes.iter().map(|node| node.name.clone()).collect(),
             layers,
             outputs,
+            signs,
             all: Slots {
                 of_value: (0..sizes.len()).collect(),
                 sizes: sizes.clone(),
@@ -143,7 +156,9 @@ impl Plan {
             slots.of_value[output] = slots.take(self.sizes[output], &mut free);
             for &v in &self.inputs[i] {
                 let slot = slots.of_value[v];
-                if last_use(v) == Some(i) && !self.is_boundary(v) && !free.contains(&slot) {
+                let done = last_use(v) == Some(i) && !self.is_boundary(v);
+                // What is kept as bits has none.
+                if slot != usize::MAX && done && !free.contains(&slot) {
                     free.push(slot);
                 }
             }
@@ -219,21 +234,34 @@ impl Plan {
     }
 }
 
-/// The layer of each node and the value it writes.
-fn layers(graph: &Graph, fuse: bool) -> (Vec<Box<dyn Layer>>, Vec<Option<usize>>) {
+/// The layer of each node and the value it writes. What `packed` runs on bits is not fused.
+fn layers(
+    graph: &Graph,
+    signs: &Signs,
+    fuse: bool,
+    packed: Option<&Packed>,
+) -> (Vec<Box<dyn Layer>>, Vec<Option<usize>>) {
     let nodes = graph.nodes();
     let mut outputs: Vec<Option<usize>> = (1..=nodes.len()).map(Some).collect();
     let layer = |i: usize| {
-        let shapes = graph.input_shapes(i);
-        let followers = followers(graph, i);
-        match nodes[i].op.fuse(&shapes, &followers).filter(|_| fuse) {
-            Some((layer, taken)) => {
-                outputs[i] = Some(i + 1 + taken);
-                outputs[i + 1..=i + taken].fill(None);
-                layer
-            }
-            None => nodes[i].op.layer(&shapes),
-        }
+        let (op, shapes) = (&nodes[i].op, graph.input_shapes(i));
+        let fuse = fuse && packed.is_none_or(|packed| packed.is_float(i));
+        let followers = if fuse {
+            followers(graph, i)
+        } else {
+            Vec::new()
+        };
+        let fused = match op.as_any().downcast_ref::<Dropout>() {
+            Some(dropout) if signs.masks[i] => return dropout.mask(),
+            _ if signs.products[i] => ExactSum::fuse(op.as_ref(), graph, i, &followers),
+            _ => op.fuse(&shapes, &followers),
+        };
+        let Some((layer, taken)) = fused else {
+            return op.layer(&shapes);
+        };
+        outputs[i] = Some(i + 1 + taken);
+        outputs[i + 1..=i + taken].fill(None);
+        layer
     };
     let layers = (0..nodes.len()).map(layer).collect();
     (layers, outputs)
@@ -241,7 +269,7 @@ fn layers(graph: &Graph, fuse: bool) -> (Vec<Box<dyn Layer>>, Vec<Option<usize>>
 
 /// The ops behind node `i`, one after another, as long as each is the only reader of the one
 /// before.
-fn followers(graph: &Graph, i: usize) -> Vec<&dyn Op> {
+pub(crate) fn followers(graph: &Graph, i: usize) -> Vec<&dyn Op> {
     let nodes = graph.nodes();
     let read_once = |v: usize| {
         let inputs = nodes.iter().flat_map(|node| &node.inputs);

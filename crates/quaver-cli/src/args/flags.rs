@@ -271,6 +271,15 @@ pub(crate) enum Model {
     },
     /// Make a model of an ONNX file, or of weights named as PyTorch's nn.Sequential names them
     Import(Box<Import>),
+    /// Keep weights that are used as their signs in bits: a smaller file of the same outputs,
+    /// which training cannot go on from
+    Pack {
+        /// Model file
+        model: PathBuf,
+        /// Model file to write
+        #[arg(long, value_name = "PACKED")]
+        out: PathBuf,
+    },
     /// Write a model as ONNX, or its weights as PyTorch reads them
     Export {
         /// Model file

@@ -1,4 +1,4 @@
-//! `quaver model show | import | export`.
+//! `quaver model show | import | pack | export`.
 
 mod onnx;
 mod weights;
@@ -8,11 +8,12 @@ use crate::args::{DataArgs, ImagesArgs, Model as Args};
 use crate::context::{Context, check_output};
 use crate::images::Stream;
 use crate::output::print;
+use anyhow::Context as _;
 use quaver::classifier::{Batch, Classifier, Noise};
 use quaver::evaluate::interval::Rate;
 use quaver::network::Network;
 use quaver_nn::format::onnx::export as to_onnx;
-use quaver_nn::format::safetensors::{export, load};
+use quaver_nn::format::safetensors::{export, load, save};
 use quaver_nn::loss::argmax;
 use quaver_nn::model::Model;
 use serde::Serialize;
@@ -33,6 +34,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
             true => onnx::import(context, args)?,
             false => weights::import(context, args)?,
         },
+        Args::Pack { model, out } => pack(context, model, out)?,
         Args::Export { model, out } => {
             check_output(out)?;
             let (model, _) = load(model)?;
@@ -80,6 +82,30 @@ fn clean_accuracy(
         let right = rows.map(|(row, &label)| argmax(&row.to_vec()) == label);
         Ok(Rate::of(right))
     })
+}
+
+/// Writes `model` to `out` with the weights that are signs as bits.
+fn pack(context: &Context, model: &Path, out: &Path) -> anyhow::Result<()> {
+    check_output(out)?;
+    let packed = load(model)?.0.packed().with_context(|| {
+        format!(
+            "{}: no layer uses its weights as their signs (quantizer sign); stochastic-sign draws \
+             them from what packing would drop",
+            model.display()
+        )
+    })?;
+    save(out, &packed, None)?;
+    let size = |path: &Path| std::fs::metadata(path).map(|file| file.len());
+    let (before, after) = (size(model)?, size(out)?);
+    let document = serde_json::json!({
+        "schema": 1,
+        "out": out.display().to_string(),
+        "bytes": after,
+        "bytes_before": before,
+    });
+    let out = out.display();
+    let text = format!("{out}: {after} bytes, {before} before");
+    print(context.common.json, &document, &text)
 }
 
 fn is_onnx(path: &Path) -> bool {
@@ -142,6 +168,9 @@ fn describe(path: &Path, model: &Model) -> (serde_json::Value, String) {
             "trained on {} images of {}: epochs {}, batch {}, learning rate {}, seed {}",
             t.n, t.dataset, t.epochs, t.batch_size, t.learning_rate, t.seed
         );
+    }
+    if model.info.packed {
+        text.push_str("weights that are used as their signs are bits\n");
     }
     for layer in &layers {
         let output = format!("{:?}", layer.output);

@@ -235,3 +235,40 @@ fn names_need_not_be_unicode() {
         assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
     }
 }
+
+#[test]
+fn packed_models_answer_as_the_whole_ones() {
+    let folder = Folder::new();
+    save_model(&folder.path("m"), "bnn");
+    let packed = folder.json("model pack m --out p");
+    let size = |file: &str| std::fs::metadata(folder.path(file)).unwrap().len();
+    assert_eq!(
+        [&packed["bytes_before"], &packed["bytes"]],
+        [size("m"), size("p")]
+    );
+    assert!(size("p") * 10 < size("m"));
+    for model in ["m", "p"] {
+        folder.json(&format!(
+            "evaluate {model} --dataset digits --n 40 --passes 5 --out {model}.npz --gradient"
+        ));
+        folder.json(&format!(
+            "attack {model} --attack pgd(n_steps=3) --dataset digits --n 20 --passes 5 --out {model}-adv.npz"
+        ));
+    }
+    let same = |a: &str, b: &str, names: &[&str]| {
+        for name in names {
+            let bytes = |file| array(&folder, file, name).to_bytes().unwrap();
+            assert!(bytes(a) == bytes(b), "{name}");
+        }
+    };
+    same(
+        "m.npz",
+        "p.npz",
+        &["logits", "mc_mean", "mc_variance", "input_gradient"],
+    );
+    same("m-adv.npz", "p-adv.npz", &["x_adv", "success"]);
+    assert_eq!(folder.json("model show p")["info"]["packed"], true);
+    save_model(&folder.path("r"), "rand-bnn");
+    let said = ["r: no layer uses its weights as their signs"];
+    folder.refuses("model pack r --out q", &said);
+}

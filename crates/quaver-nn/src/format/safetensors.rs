@@ -1,10 +1,13 @@
 //! Model files: safetensors whose one metadata key, `quaver`, holds graph and facts as JSON
 //! with sorted keys. Tensors are named as PyTorch's `nn.Sequential` names them, so weights
-//! move both ways. A checkpoint carries Adam's state in further tensors.
+//! move both ways. A checkpoint carries Adam's state in further tensors; a packed model has
+//! weights that are used as their signs in bits.
 
+use super::bits;
 use crate::atomic_file;
-use crate::graph::{Graph, GraphError};
-use crate::model::{Info, Model};
+use crate::graph::{Graph, GraphError, Node};
+use crate::model::{Info, Model, sign_weights};
+use crate::op::Param;
 use crate::train::State;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -105,27 +108,44 @@ pub enum FormatError {
 /// Tensors by name: shape and values.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+/// A tensor as it lies in a file.
+struct Stored {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+impl Stored {
+    fn floats((name, shape, values): (String, Vec<usize>, &[f32])) -> Self {
+        Self {
+            name,
+            dtype: Dtype::F32,
+            shape,
+            data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
+
+    fn bits((name, shape, values): (String, Vec<usize>, &[f32])) -> Self {
+        Self {
+            name,
+            dtype: Dtype::U8,
+            data: bits::write(values, &shape),
+            shape: bits::shape(&shape),
+        }
+    }
 }
 
 /// Writes `tensors` and metadata.
-fn write(
-    path: &Path,
-    tensors: Vec<(String, Vec<usize>, &[f32])>,
-    metadata: Option<String>,
-) -> Result<(), FormatError> {
-    let data: Vec<Vec<u8>> = tensors.iter().map(|(_, _, values)| bytes(values)).collect();
+fn write(path: &Path, tensors: &[Stored], metadata: Option<String>) -> Result<(), FormatError> {
     let failed = |reason: safetensors::SafeTensorError| FormatError::Safetensors {
         path: path.display().to_string(),
         reason: reason.to_string(),
     };
     let mut views = Vec::new();
-    for ((name, shape, _), data) in tensors.into_iter().zip(&data) {
-        views.push((
-            name,
-            TensorView::new(Dtype::F32, shape, data).map_err(failed)?,
-        ));
+    for stored in tensors {
+        let view = TensorView::new(stored.dtype, stored.shape.clone(), &stored.data);
+        views.push((&stored.name, view.map_err(failed)?));
     }
     let metadata = metadata.map(|text| HashMap::from([(KEY.to_string(), text)]));
     let file = safetensors::serialize(views, metadata).map_err(failed)?;
@@ -146,17 +166,43 @@ pub fn save(path: &Path, model: &Model, state: Option<&State>) -> Result<(), For
         info: model.info.clone(),
         step: state.map(|state| state.step),
     };
-    let mut tensors = model.named_params();
+    let as_bits = bit_tensors(&model.graph, &model.info);
+    let stored =
+        model
+            .named_params()
+            .into_iter()
+            .map(|param| match as_bits.contains_key(&param.0) {
+                true => Stored::bits(param),
+                false => Stored::floats(param),
+            });
+    let mut tensors: Vec<Stored> = stored.collect();
     if let Some(state) = state {
         for (prefix, values) in [(MEAN, &state.mean), (SQUARE, &state.square)] {
             let flat = values.iter().flatten();
             for ((name, shape, _), values) in model.named_params().into_iter().zip(flat) {
-                tensors.push((format!("{prefix}{name}"), shape, values));
+                tensors.push(Stored::floats((format!("{prefix}{name}"), shape, values)));
             }
         }
     }
     // Through `Value`, whose objects sort their keys.
-    write(path, tensors, Some(serde_json::json!(metadata).to_string()))
+    write(
+        path,
+        &tensors,
+        Some(serde_json::json!(metadata).to_string()),
+    )
+}
+
+/// Name and shape of every parameter that files hold as bits.
+fn bit_tensors(graph: &Graph, info: &Info) -> BTreeMap<String, Vec<usize>> {
+    let nodes = graph.nodes().iter().zip(graph.params());
+    let signs = nodes
+        .zip(sign_weights(graph))
+        .filter(|(_, is)| *is && info.packed);
+    let weight = |((node, mut specs), _): ((&Node, Vec<Param>), bool)| {
+        let spec = specs.swap_remove(0);
+        (format!("{}.{}", node.name, spec.name), spec.shape)
+    };
+    signs.map(weight).collect()
 }
 
 /// Writes the parameters alone, as PyTorch reads them.
@@ -164,7 +210,8 @@ pub fn save(path: &Path, model: &Model, state: Option<&State>) -> Result<(), For
 /// # Errors
 /// When the file cannot be written.
 pub fn export(path: &Path, model: &Model) -> Result<(), FormatError> {
-    write(path, model.named_params(), None)
+    let params = model.named_params().into_iter();
+    write(path, &params.map(Stored::floats).collect::<Vec<_>>(), None)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FormatError> {
@@ -174,7 +221,12 @@ fn read(path: &Path) -> Result<Vec<u8>, FormatError> {
     })
 }
 
-fn tensors(path: &Path, file: &SafeTensors<'_>) -> Result<Tensors, FormatError> {
+/// All tensors of a file, those that `as_bits` names out of their bits.
+fn tensors(
+    path: &Path,
+    file: &SafeTensors<'_>,
+    as_bits: &BTreeMap<String, Vec<usize>>,
+) -> Result<Tensors, FormatError> {
     let mut out = Tensors::new();
     for (name, view) in file.tensors() {
         // A counter of PyTorch's batch norm that nothing here needs.
@@ -186,6 +238,20 @@ fn tensors(path: &Path, file: &SafeTensors<'_>) -> Result<Tensors, FormatError> 
             tensor: name.clone(),
             reason,
         };
+        if let Some(shape) = as_bits.get(&name) {
+            let (expected, got) = (bits::shape(shape), view.shape());
+            if (view.dtype(), got) != (Dtype::U8, &expected[..]) {
+                let got = format!("{:?} of shape {got:?}", view.dtype());
+                return Err(wrong(format!(
+                    "expected U8 of shape {expected:?}, got {got}"
+                )));
+            }
+            let values = bits::read(view.data(), shape);
+            let values =
+                values.ok_or_else(|| wrong("a bit behind the end of a row is 1".into()))?;
+            out.insert(name.clone(), (shape.clone(), values));
+            continue;
+        }
         if view.dtype() != Dtype::F32 {
             return Err(wrong(format!("expected F32, got {:?}", view.dtype())));
         }
@@ -215,7 +281,7 @@ pub fn load_tensors(path: &Path) -> Result<Tensors, FormatError> {
         path: path.display().to_string(),
         reason: e.to_string(),
     })?;
-    tensors(path, &file)
+    tensors(path, &file, &BTreeMap::new())
 }
 
 /// Takes the values of every parameter of `graph` out of `tensors` by name.
@@ -269,7 +335,8 @@ pub fn load(path: &Path) -> Result<(Model, Option<State>), FormatError> {
     let text = header.metadata().as_ref().and_then(|map| map.get(KEY));
     let text = text.ok_or_else(|| FormatError::NoMetadata { path: name() })?;
     let (graph, metadata) = parse(path, text)?;
-    let mut tensors = tensors(path, &file)?;
+    let as_bits = bit_tensors(&graph, &metadata.info);
+    let mut tensors = tensors(path, &file, &as_bits)?;
     let params = take_params(path, &graph, "", &mut tensors)?;
     let state = match metadata.step {
         Some(step) => Some(State {

@@ -1,7 +1,8 @@
 //! The numeric kernels and the only `unsafe` code: a register-tiled product over taps
-//! ([`tap`]), convolutions up to the maximum over windows ([`conv_pool`]), weight gradients of
-//! convolutions ([`correlate`]) and dense layers ([`outer`]), dropout ([`mask`]) and the run-time choice of instruction set
-//! ([`Simd`]). Everything else is plain loops over [`Lanes`] that the
+//! ([`tap`]), the same of bits ([`popcount`]), convolutions up to the maximum over windows
+//! ([`conv_pool`]), weight gradients of convolutions ([`correlate`]) and dense layers
+//! ([`outer`]), dropout ([`mask`]) and the run-time choice of instruction set ([`Simd`]).
+//! Everything else is plain loops over [`Lanes`] that the
 //! compiler vectorizes inside [`Simd::vectorize`].
 //!
 //! Sixteen examples lie side by side in the last axis, so each kernel is the scalar formula
@@ -15,14 +16,18 @@ mod fma_loop;
 mod lanes;
 pub(crate) mod mask;
 pub(crate) mod outer;
+pub(crate) mod popcount;
 pub(crate) mod tap;
 mod vector;
+mod words;
 
 pub(crate) use fma_loop::FmaLoop;
 pub use lanes::{LANES, Lanes};
 pub(crate) use lanes::{flat, flat_mut};
 pub(crate) use vector::Vector;
+pub(crate) use words::Words;
 
+use popcount::BitKernel;
 use serde::{Deserialize, Serialize};
 
 /// Instruction set the kernels run with. All give the same bits.
@@ -110,6 +115,27 @@ impl Simd {
         }
     }
 
+    /// Runs a kernel on bits. AVX-512 counts them only with an extension of its own; without
+    /// it AVX2 does.
+    pub(crate) fn run_bits<K: BitKernel>(self, kernel: K) {
+        match self {
+            // SAFETY: the machine has AVX-512 as an `Engine` holds it, and the extension.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if is_x86_feature_detected!("avx512vpopcntdq") => unsafe {
+                bits_avx512(kernel);
+            },
+            // SAFETY: an `Engine` only holds an instruction set that `is_available`, and
+            // AVX-512 stands for AVX2 too.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 | Self::Avx2 => unsafe { bits_avx2(kernel) },
+            // SAFETY: NEON is part of every aarch64 target.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => unsafe { kernel.run::<words::NeonWords>() },
+            // SAFETY: plain Rust needs nothing.
+            _ => unsafe { kernel.run::<words::ScalarWord>() },
+        }
+    }
+
     /// Runs plain loops compiled for this instruction set. Without fused multiply-add in
     /// the source the bits are the same under all of them.
     #[inline(always)]
@@ -142,6 +168,24 @@ unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
 unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the features are on.
     unsafe { kernel.run::<vector::Avx2>() }
+}
+
+/// # Safety
+/// The machine must have these features.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vpopcntdq,avx2,fma")]
+unsafe fn bits_avx512<K: BitKernel>(kernel: K) {
+    // SAFETY: the features are on.
+    unsafe { kernel.run::<words::Avx512Words>() }
+}
+
+/// # Safety
+/// The machine must have these features.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn bits_avx2<K: BitKernel>(kernel: K) {
+    // SAFETY: the features are on.
+    unsafe { kernel.run::<words::Avx2Words>() }
 }
 
 /// # Safety

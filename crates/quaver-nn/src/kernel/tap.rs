@@ -107,15 +107,15 @@ pub(crate) fn tile_outputs(n_outputs: usize, wide: bool, few_positions: bool) ->
 }
 
 /// Weights ordered `[tile of outputs][tap][output in the tile]`, the last tile filled with 0.
-pub(crate) fn pack(
+pub(crate) fn pack<W: Copy + Default>(
     n_outputs: usize,
     n_taps: usize,
     tile: usize,
-    into: &mut Vec<f32>,
-    weight: impl Fn(usize, usize) -> f32,
+    into: &mut Vec<W>,
+    weight: impl Fn(usize, usize) -> W,
 ) {
     into.clear();
-    into.resize(n_outputs.div_ceil(tile) * tile * n_taps, 0.0);
+    into.resize(n_outputs.div_ceil(tile) * tile * n_taps, W::default());
     for (t, packed) in into.chunks_exact_mut(tile * n_taps).enumerate() {
         let live = tile.min(n_outputs - t * tile);
         for (k, packed) in packed.chunks_exact_mut(tile).enumerate() {

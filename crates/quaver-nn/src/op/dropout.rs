@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// `p`, else divided by `1 - p`; the identity while noise is off. Drawn for each example from
 /// its id, in training and at inference alike (Gal & Ghahramani, "Dropout as a Bayesian
 /// Approximation", 2016). `p` is realized to 2⁻¹⁶.
+///
+/// Between a sign and layers of binary weights it only masks: its output is −1, 0 or 1, and
+/// those layers multiply their sums, which are whole numbers, by 1 / (1 - p).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
@@ -34,10 +37,31 @@ impl Checked for Dropout {
 
 impl Dropout {
     /// Draws of sixteen bits below this are dropped.
-    fn threshold(&self) -> u16 {
+    pub(crate) fn threshold(&self) -> u16 {
         // As a conversion, `as` stops at the largest.
         (self.p * 65_536.0).round() as u16
     }
+
+    /// What kept elements are multiplied by: 1 / (1 - p).
+    pub(crate) fn factor(&self) -> f32 {
+        (1.0 / (1.0 - f64::from(self.threshold()) / 65_536.0)) as f32
+    }
+
+    /// The layer that only masks and leaves its factor in [`Prepared`].
+    pub(crate) fn mask(&self) -> Box<dyn Layer> {
+        Box::new(DropoutLayer {
+            op: self.clone(),
+            scale: 1.0,
+            later: self.factor(),
+        })
+    }
+}
+
+/// Dropout that multiplies by `scale` itself and leaves `later` to others.
+struct DropoutLayer {
+    op: Dropout,
+    scale: f32,
+    later: f32,
 }
 
 impl Op for Dropout {
@@ -55,13 +79,18 @@ impl Op for Dropout {
         }
     }
     fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+        Box::new(DropoutLayer {
+            op: self.clone(),
+            scale: self.factor(),
+            later: 1.0,
+        })
     }
 }
 
-impl Layer for Dropout {
+impl Layer for DropoutLayer {
     fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        into.draw = args.draw.filter(|_| self.p > 0.0);
+        into.draw = args.draw.filter(|_| self.op.p > 0.0);
+        into.factor = into.draw.map(|_| self.later);
     }
 
     fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
@@ -82,7 +111,7 @@ impl Layer for Dropout {
     }
 }
 
-impl Dropout {
+impl DropoutLayer {
     fn mask(
         &self,
         draw: LayerDraw,
@@ -91,12 +120,11 @@ impl Dropout {
         from: &[Lanes],
         to: &mut [Lanes],
     ) {
-        let threshold = self.threshold();
         simd.run(Mask {
             draw,
             ids,
-            threshold,
-            scale: (1.0 / (1.0 - f64::from(threshold) / 65_536.0)) as f32,
+            threshold: self.op.threshold(),
+            scale: self.scale,
             from,
             to,
         });

@@ -21,7 +21,7 @@ mod max_pool2d;
 mod pad;
 mod pointwise;
 mod quantize;
-mod weights;
+pub(crate) mod weights;
 mod zero_pad2d;
 
 pub use activation::Relu;
@@ -195,8 +195,12 @@ pub struct Prepared {
     pub(crate) channel: batch_norm::Channels,
     /// Added to each output channel.
     pub(crate) bias: Vec<f32>,
+    /// Binary weights as bits, packed for the forward product of bits.
+    pub(crate) bits: Vec<u64>,
     /// The draw, for noise drawn per example.
     pub(crate) draw: Option<LayerDraw>,
+    /// What a dropout that only masks leaves to the layers behind it; `None` while noise is off.
+    pub(crate) factor: Option<f32>,
 }
 
 /// What [`Layer::prepare`] is given.
@@ -220,6 +224,8 @@ pub struct Forward<'a> {
     pub blocks: usize,
     /// Ids of the examples in the lanes, `blocks` arrays of sixteen.
     pub ids: &'a [[u64; 16]],
+    /// What the layer's sums are multiplied by: the factor of a dropout that only masks, else 1.
+    pub factor: f32,
     /// Inputs, each `blocks * size`.
     pub inputs: &'a [&'a [Lanes]],
     /// Output, `blocks * size`, overwritten.
@@ -240,6 +246,8 @@ pub struct Backward<'a> {
     pub examples: usize,
     /// Ids of the examples in the lanes.
     pub ids: &'a [[u64; 16]],
+    /// As in [`Forward`].
+    pub factor: f32,
     /// Inputs as the forward pass saw them.
     pub inputs: &'a [&'a [Lanes]],
     /// Output of the forward pass.

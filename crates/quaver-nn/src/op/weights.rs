@@ -46,7 +46,7 @@ pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic 
 }
 
 /// Quantizes the weights into `into.effective` and copies the bias.
-pub(super) fn prepare_weights(
+pub(crate) fn prepare_weights(
     quantizer: Option<&Quantization>,
     args: Prepare<'_>,
     into: &mut Prepared,
@@ -62,7 +62,7 @@ pub(super) fn prepare_weights(
 }
 
 /// Sum of the upstream gradient of each output over a chunk.
-pub(super) fn bias_gradient(simd: Simd, upstream: &[Lanes], positions: usize, out: &mut [f32]) {
+pub(crate) fn bias_gradient(simd: Simd, upstream: &[Lanes], positions: usize, out: &mut [f32]) {
     let block = out.len() * positions;
     simd.vectorize(|| {
         for (o, out) in out.iter_mut().enumerate() {

@@ -39,6 +39,10 @@ pub trait Quantizer: Debug + Send + Sync {
     fn is_stochastic_at_test(&self) -> bool {
         self.is_stochastic()
     }
+    /// Whether every output is −1 or 1, in training and outside.
+    fn is_binary(&self) -> bool {
+        false
+    }
     /// Writes the grid value of each latent value. `draw` is `None` while noise is off.
     fn quantize(&self, latent: &[f32], draw: Option<LayerDraw>, out: &mut [f32]);
     /// Multiplies the gradient with respect to the output into the one with respect to the

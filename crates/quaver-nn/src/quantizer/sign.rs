@@ -26,6 +26,9 @@ impl Quantizer for Sign {
     fn range(&self) -> Option<(f32, f32)> {
         Some((-1.0, 1.0))
     }
+    fn is_binary(&self) -> bool {
+        true
+    }
     fn quantize(&self, latent: &[f32], _draw: Option<LayerDraw>, out: &mut [f32]) {
         for (out, r) in out.iter_mut().zip(latent) {
             *out = if *r >= 0.0 { 1.0 } else { -1.0 };

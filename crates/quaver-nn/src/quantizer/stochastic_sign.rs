@@ -48,6 +48,9 @@ impl Quantizer for StochasticSign {
     fn is_stochastic_at_test(&self) -> bool {
         self.test_weights == TestWeights::Resample
     }
+    fn is_binary(&self) -> bool {
+        self.test_weights != TestWeights::Real
+    }
     fn quantize(&self, latent: &[f32], draw: Option<LayerDraw>, out: &mut [f32]) {
         let training = draw.is_some_and(|draw| draw.purpose == Purpose::Train);
         match draw {

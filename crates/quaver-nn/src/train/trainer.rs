@@ -6,7 +6,7 @@
 
 use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, chunk_examples, prepare};
+use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, arguments, chunk_examples};
 use crate::kernel::Lanes;
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
@@ -170,7 +170,8 @@ impl Trainer {
             .enumerate()
             .for_each(|(i, prepared)| {
                 let gradient = plan.inputs[i].iter().any(|&v| plan.trained[v]);
-                prepare(plan, i, params, Noise::Draw(draw), simd, gradient, prepared);
+                let args = arguments(plan, i, params, Noise::Draw(draw), simd, gradient);
+                plan.layers[i].prepare(args, prepared);
             });
     }
 

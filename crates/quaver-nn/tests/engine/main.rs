@@ -14,4 +14,5 @@ mod fused;
 mod graphs;
 mod networks;
 mod ops;
+mod packed;
 mod surrogates;

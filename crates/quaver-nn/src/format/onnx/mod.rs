@@ -106,6 +106,7 @@ pub fn read(bytes: Vec<u8>, options: &Options) -> Result<Imported, OnnxError> {
         classes: (0..classes).map(|class| class.to_string()).collect(),
         input_range: [0.0, 1.0],
         training: None,
+        packed: false,
     };
     let numbers = dropout::numbers(&build);
     let (model, nodes) = build.finish(info)?;

@@ -1,0 +1,461 @@
+//! Binary layers on bits give the bits that they give on floats.
+
+use crate::agreement::{Case, DRAWN, bits, engine, every_simd};
+use crate::graphs::{dense, quantization};
+use proptest::prelude::*;
+use quaver_nn::Simd;
+use quaver_nn::arch::{DropoutPlacement, Spec, Topology};
+use quaver_nn::engine::Engine;
+use quaver_nn::format::safetensors::{load, save};
+use quaver_nn::graph::Graph;
+use quaver_nn::network::Network;
+use quaver_nn::noise::{Draw, Noise, Purpose};
+use quaver_nn::op::{
+    Affine, BatchNorm, Conv2d, Dense, Dropout, Flatten, Function, MaxPool2d, Op, Pointwise,
+    Quantize, Relu, ZeroPad2d,
+};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+const DRAW: Draw = Draw {
+    seed: 6,
+    purpose: Purpose::Passes,
+    pass: 1,
+};
+
+/// [`outputs_of`] a network some of whose layers work on bits unless `on_floats`.
+fn outputs(case: &Case, engine: &Arc<Engine>, on_floats: bool) -> Vec<Vec<u32>> {
+    let network = Network::new(Arc::clone(&case.model), Arc::clone(engine));
+    assert!(network.layers_on_bits().contains(&true));
+    assert!(!network.on_floats().layers_on_bits().contains(&true));
+    outputs_of(case, engine, on_floats)
+}
+
+/// Outputs without noise and with, and of three passes, `on_floats` or as they come.
+fn outputs_of(case: &Case, engine: &Arc<Engine>, on_floats: bool) -> Vec<Vec<u32>> {
+    let network = Network::new(Arc::clone(&case.model), Arc::clone(engine));
+    let network = if on_floats {
+        network.on_floats()
+    } else {
+        network
+    };
+    let of = |noise| bits(&network.outputs(&case.batch(), noise, None).unwrap());
+    let passes = Mutex::new(vec![Vec::new(); case.ids.len()]);
+    network.passes(&case.batch(), DRAW, 3, &|row, _, outputs| {
+        passes.lock().unwrap()[row].extend(bits(outputs));
+    });
+    let mut all = vec![of(Noise::Off), of(Noise::Draw(DRAW))];
+    all.extend(passes.into_inner().unwrap());
+    all
+}
+
+/// Holds `n` examples to it; says whether their outputs differ.
+fn same_bits(graph: Graph, n: usize) -> bool {
+    let mut case = Case::new(graph, n);
+    // Far enough apart that signs differ behind a first layer on floats.
+    case.x.iter_mut().for_each(|x| *x *= 30.0);
+    let expected = outputs(&case, &engine(1, Simd::best()), true);
+    let first = &expected[0][..case.width()];
+    for simd in every_simd() {
+        let got = outputs(&case, &engine(2, simd), false);
+        assert!(
+            got == expected,
+            "{simd:?}: {:?}",
+            case.model.graph.to_json()
+        );
+    }
+    expected[0].chunks(case.width()).any(|row| row != first)
+}
+
+fn sign() -> Box<dyn Op> {
+    Box::new(Quantize {
+        quantizer: quantization("sign").unwrap(),
+    })
+}
+
+/// What may stand between a sum and the next sign.
+fn between(kind: u8, channels: usize) -> Vec<Box<dyn Op>> {
+    let affine = |scale: f64, shift: f64| Affine {
+        scale: (0..channels).map(|c| scale * (1.0 + c as f64)).collect(),
+        shift: vec![shift],
+    };
+    let norm = || Box::new(BatchNorm::new(channels, true));
+    let function = |function| Box::new(Pointwise { function });
+    match kind {
+        0 => vec![],
+        1 => vec![norm()],
+        2 => vec![Box::new(Relu { scale: None }), norm()],
+        3 => vec![Box::new(Relu { scale: Some(-0.05) }), norm()],
+        4 => vec![Box::new(affine(-0.3, 1.7)), norm()],
+        5 => vec![function(Function::LeakyRelu { slope: 0.1 }), norm()],
+        // What is not monotone, or not known to be, runs on floats.
+        6 => vec![function(Function::LeakyRelu { slope: -0.5 }), norm()],
+        _ => vec![norm(), function(Function::Tanh), norm()],
+    }
+}
+
+/// What a convolution is given, and what follows.
+#[derive(Clone, Debug)]
+struct Shapes {
+    channels: [usize; 3],
+    side: [usize; 2],
+    kernel: [usize; 2],
+    stride: usize,
+    padding: usize,
+    bias: bool,
+    weights: &'static str,
+    between: u8,
+    pool: Option<[usize; 2]>,
+    zeros: bool,
+    p: f64,
+    hidden: usize,
+}
+
+fn shapes() -> impl Strategy<Value = Shapes> {
+    // Below a word, about one, about two; two small enough to share words across columns.
+    let channels = || {
+        prop_oneof![
+            Just(6),
+            Just(16),
+            Just(20),
+            Just(63),
+            Just(64),
+            Just(65),
+            100..140_usize
+        ]
+    };
+    let probability = prop_oneof![Just(0.0), Just(0.5), 0.01..0.95_f64];
+    (
+        [channels(), channels(), channels()],
+        ([7..11_usize, 7..11_usize], [1..5_usize, 1..5_usize]),
+        (1..3_usize, 0..5_usize, any::<bool>()),
+        prop_oneof![Just("sign"), Just("stochastic-sign")],
+        0..8_u8,
+        prop_oneof![Just(None), Just(Some([2, 2])), Just(Some([2, 1]))],
+        (any::<bool>(), probability, 1..140_usize),
+    )
+        .prop_map(
+            |(
+                channels,
+                (side, kernel),
+                (stride, padding, bias),
+                weights,
+                between,
+                pool,
+                (zeros, p, hidden),
+            )| Shapes {
+                channels,
+                side,
+                kernel,
+                stride,
+                padding: padding.min(kernel[0].min(kernel[1]) - 1),
+                bias,
+                weights,
+                between,
+                pool,
+                zeros,
+                p,
+                hidden,
+            },
+        )
+}
+
+/// Sign, convolution, what is between, sign, convolution, sign, two dense layers.
+fn graph(s: &Shapes) -> Option<Graph> {
+    let conv = |from, to, padding| -> Box<dyn Op> {
+        Box::new(Conv2d {
+            in_channels: from,
+            out_channels: to,
+            kernel: s.kernel,
+            stride: s.stride,
+            padding,
+            bias: s.bias,
+            quantizer: quantization(s.weights),
+        })
+    };
+    let [first, second, third] = s.channels;
+    let mut ops: Vec<Box<dyn Op>> = vec![sign()];
+    if s.zeros {
+        ops.push(Box::new(ZeroPad2d {
+            padding: [1, 0, 0, 2],
+        }));
+    }
+    ops.push(Box::new(Dropout { p: s.p }));
+    ops.push(conv(first, second, s.padding));
+    if let Some([kernel, stride]) = s.pool {
+        ops.push(Box::new(MaxPool2d { kernel, stride }));
+    }
+    ops.extend(between(s.between, second));
+    ops.extend([sign(), conv(second, third, 0)]);
+    ops.extend(between(1, third));
+    ops.extend([
+        sign(),
+        Box::new(Dropout { p: s.p }) as Box<dyn Op>,
+        Box::new(Flatten {}),
+    ]);
+    let shape = vec![first, s.side[0], s.side[1]];
+    let features =
+        Graph::sequential(shape.clone(), ops.iter().map(|op| op.boxed()).collect()).ok()?;
+    let binary = |from, to| -> Box<dyn Op> {
+        Box::new(Dense {
+            in_features: from,
+            out_features: to,
+            bias: s.bias,
+            quantizer: quantization("sign"),
+        })
+    };
+    ops.push(binary(features.output_shape()[0], s.hidden));
+    ops.extend(between(1, s.hidden));
+    ops.extend([sign(), binary(s.hidden, 7), dense(7, 3)]);
+    Graph::sequential(shape, ops).ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_networks(shapes in shapes(), n in prop_oneof![Just(1_usize), Just(16), Just(19)]) {
+        if let Some(graph) = graph(&shapes) {
+            same_bits(graph, n);
+        }
+    }
+}
+
+#[test]
+fn architectures() {
+    for arch in [
+        "lenet5",
+        "lenet-caffe",
+        "cleverhans-cnn",
+        "cleverhans-cnn-scaled",
+    ] {
+        for topology in ["bnn", "rand-bnn"] {
+            for dropout_placement in [DropoutPlacement::Dense, DropoutPlacement::All] {
+                let spec = Spec {
+                    filters: arch.starts_with("clever").then_some(20),
+                    arch: arch.into(),
+                    precision: Topology::find(topology).unwrap().precision().unwrap(),
+                    dropout: 0.3,
+                    dropout_placement,
+                    input: vec![1, 28, 28],
+                    n_classes: 10,
+                };
+                assert!(same_bits(spec.graph().unwrap(), 5));
+            }
+        }
+    }
+}
+
+/// Signs that floats read too, and signs that two binary layers read.
+#[test]
+fn branches() {
+    let mut graph = Graph::new(vec![70]).unwrap();
+    let mut push = |name: &str, op: Box<dyn Op>, inputs: &[usize]| {
+        graph.push(name.into(), op, inputs.to_vec()).unwrap()
+    };
+    let binary = |to| -> Box<dyn Op> {
+        Box::new(Dense {
+            in_features: 70,
+            out_features: to,
+            bias: false,
+            quantizer: quantization("sign"),
+        })
+    };
+    let signs = push("signs", sign(), &[0]);
+    let shared = push("shared", Box::new(Dropout { p: 0.4 }), &[signs]);
+    let one = push("one", binary(70), &[shared]);
+    let two = push("two", binary(70), &[shared]);
+    let norm = push("norm", Box::new(BatchNorm::new(70, true)), &[one]);
+    let again = push("again", sign(), &[norm]);
+    let mixed = push("mixed", Box::new(Dropout { p: 0.4 }), &[again]);
+    let three = push("three", binary(70), &[mixed]);
+    let sum = push("sum", Box::new(quaver_nn::op::Add {}), &[two, three]);
+    let sum = push("more", Box::new(quaver_nn::op::Add {}), &[sum, mixed]);
+    push("out", dense(70, 3), &[sum]);
+    assert!(same_bits(graph, 37));
+}
+
+/// Outputs and all gradients, with a factor and a bias behind each sum, pooled and not.
+#[test]
+fn factors_and_biases_agree_with_the_reference() {
+    let quantizer = || quantization("sign");
+    let pooled = Conv2d {
+        in_channels: 5,
+        out_channels: 6,
+        kernel: [3, 3],
+        stride: 1,
+        padding: 1,
+        bias: true,
+        quantizer: quantizer(),
+    };
+    let hidden = Dense {
+        in_features: 54,
+        out_features: 9,
+        bias: true,
+        quantizer: quantizer(),
+    };
+    let pool = MaxPool2d {
+        kernel: 2,
+        stride: 2,
+    };
+    let half = || Box::new(Dropout { p: 0.5 });
+    let ops: Vec<Box<dyn Op>> = vec![
+        sign(),
+        half(),
+        Box::new(pooled),
+        Box::new(pool),
+        Box::new(BatchNorm::new(6, true)),
+        sign(),
+        half(),
+        Box::new(Flatten {}),
+        Box::new(hidden),
+        Box::new(BatchNorm::new(9, true)),
+        dense(9, 3),
+    ];
+    let case = Case::new(Graph::sequential(vec![5, 6, 6], ops).unwrap(), 37);
+    case.agree(every_simd(), DRAWN, 1e-4);
+}
+
+#[test]
+fn an_extreme_scale_keeps_its_sign() {
+    let binary = Dense {
+        in_features: 64,
+        out_features: 8,
+        bias: true,
+        quantizer: quantization("sign"),
+    };
+    let ops = |bias: bool| -> Vec<Box<dyn Op>> {
+        let hidden = Dense {
+            out_features: 64,
+            bias,
+            ..binary.clone()
+        };
+        vec![
+            sign(),
+            Box::new(hidden),
+            Box::new(BatchNorm::new(64, true)),
+            sign(),
+            Box::new(binary.clone()),
+        ]
+    };
+    for (gamma, variance) in [
+        (f32::MAX, 0.0),
+        (-f32::MAX, 0.0),
+        (1e-38, 1e30),
+        (0.0, 1.0),
+        (-0.0, 1.0),
+    ] {
+        for shift in [0.0, -0.0, 1e-40, -3.0, f32::MAX] {
+            let mut case = Case::new(Graph::sequential(vec![64], ops(false)).unwrap(), 33);
+            let model = Arc::make_mut(&mut case.model);
+            model.params[2][0].fill(gamma);
+            model.params[2][1].fill(shift);
+            model.params[2][3].fill(variance);
+            let expected = outputs(&case, &engine(1, Simd::best()), true);
+            assert!(outputs(&case, &engine(1, Simd::best()), false) == expected);
+        }
+    }
+}
+
+/// A small network of the topology, with what files say of it.
+fn lenet(topology: &str) -> Case {
+    let spec = Spec {
+        filters: None,
+        arch: "lenet5".into(),
+        precision: Topology::find(topology).unwrap().precision().unwrap(),
+        dropout: 0.5,
+        dropout_placement: DropoutPlacement::All,
+        input: vec![1, 28, 28],
+        n_classes: 10,
+    };
+    let mut case = Case::new(spec.graph().unwrap(), 19);
+    case.x.iter_mut().for_each(|x| *x *= 30.0);
+    case
+}
+
+#[test]
+fn files_of_bits_give_the_same_outputs_and_gradients() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for topology in ["bnn", "bnn-weights"] {
+        let case = lenet(topology);
+        let packed = case.model.packed().unwrap();
+        save(&path("whole"), &case.model, None).unwrap();
+        save(&path("bits"), &packed, None).unwrap();
+        let (again, state) = load(&path("bits")).unwrap();
+        assert_eq!((again.params == packed.params, state), (true, None));
+        assert!(again.info.packed && !case.model.info.packed);
+        let loaded = Case {
+            model: Arc::new(again),
+            x: case.x.clone(),
+            ids: case.ids.clone(),
+        };
+        let engine = engine(1, Simd::best());
+        assert!(outputs_of(&case, &engine, false) == outputs_of(&loaded, &engine, false));
+        let (whole, bits) = (
+            case.run(&engine, Noise::Draw(DRAW)),
+            loaded.run(&engine, Noise::Draw(DRAW)),
+        );
+        assert!((whole.outputs, whole.gradient) == (bits.outputs, bits.gradient));
+        // 60 870 weights of 61 706 parameters, and statistics.
+        let size = |name: &str| std::fs::metadata(path(name)).unwrap().len();
+        assert!(
+            size("whole") > 4 * 61_000 && size("bits") < 61_000 / 8 + 14_000,
+            "{}",
+            size("bits")
+        );
+        save(&path("again"), &loaded.model, None).unwrap();
+        assert_eq!(
+            std::fs::read(path("bits")).unwrap(),
+            std::fs::read(path("again")).unwrap()
+        );
+    }
+    for topology in ["rand-bnn", "quantized-2bit", "full-precision"] {
+        assert!(lenet(topology).model.packed().is_none(), "{topology}");
+    }
+}
+
+#[test]
+fn broken_files_of_bits_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("bits");
+    let packed = lenet("bnn").model.packed().unwrap();
+    save(&path, &packed, None).unwrap();
+    let file = std::fs::read(&path).unwrap();
+    let refused = |file: &[u8]| {
+        std::fs::write(&path, file).unwrap();
+        load(&path).unwrap_err().to_string()
+    };
+    let header = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let edited = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let mut places = file.windows(from.len());
+        let at = places.position(|at| at == from.as_bytes()).unwrap();
+        let mut changed = file.clone();
+        changed[at..at + to.len()].copy_from_slice(to.as_bytes());
+        changed
+    };
+    let kind = refused(&edited(
+        "\"dtype\":\"U8\",\"shape\":[120,50]",
+        "\"dtype\":\"I8\",\"shape\":[120,50]",
+    ));
+    assert!(
+        kind.ends_with("expected U8 of shape [120, 50], got I8 of shape [120, 50]"),
+        "{kind}"
+    );
+    let shape = refused(&edited("\"shape\":[120,50]", "\"shape\":[50,120]"));
+    assert!(shape.contains("expected U8 of shape [120, 50]"), "{shape}");
+    let unsaid = refused(&edited("\\\"packed\\\":true", "\\\"packed\\\":!rue"));
+    assert!(unsaid.contains("does not parse"), "{unsaid}");
+    // Rows of 150 weights end with two bits of 0.
+    let metadata: serde_json::Value = serde_json::from_slice(&file[8..header]).unwrap();
+    let first = metadata["5.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
+    let mut changed = file.clone();
+    changed[header + first + 18] |= 0x80;
+    let bit = refused(&changed);
+    assert!(bit.ends_with("a bit behind the end of a row is 1"), "{bit}");
+    for part in 0..10 {
+        let cut = refused(&file[..file.len() * part / 10]);
+        assert!(cut.contains("no whole safetensors file"), "{cut}");
+    }
+}
