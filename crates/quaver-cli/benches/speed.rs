@@ -1,6 +1,6 @@
 //! `cargo bench`: the body of `quaver bench` with its usual settings.
 
-#[path = "../src/speed.rs"]
+#[path = "../src/speed/mod.rs"]
 mod speed;
 
 use quaver_nn::engine::Engine;
@@ -13,6 +13,7 @@ fn main() -> anyhow::Result<()> {
         topology: vec!["full-precision".into(), "bnn".into()],
         batch_size: 128,
         seconds: 1.0,
+        profile: false,
     };
     let speed = speed::measure(&settings, &Arc::new(Engine::new(0, None)?), &|| true)?;
     println!("{}", speed::text(&speed));

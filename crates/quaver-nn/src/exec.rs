@@ -6,6 +6,7 @@ use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
 use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
 use crate::plan::{Keep, Plan};
+use crate::profile::{Phase, Profile};
 use std::sync::Mutex;
 
 /// Bytes that a chunk should touch: three quarters of a common second-level cache.
@@ -118,6 +119,7 @@ pub(crate) struct Run<'a> {
     pub(crate) keep: Keep,
     pub(crate) chunk: &'a Chunk,
     pub(crate) workspace: &'a mut Workspace,
+    pub(crate) profile: Option<&'a Profile>,
 }
 
 impl<'a> Run<'a> {
@@ -155,6 +157,7 @@ impl<'a> Run<'a> {
             keep,
             chunk,
             workspace,
+            profile: None,
         }
     }
 
@@ -211,18 +214,18 @@ impl<'a> Run<'a> {
         let mut saved = std::mem::take(&mut self.workspace.saved[i]);
         let mut scratch = std::mem::take(&mut self.workspace.scratch);
         let inputs: Vec<&[Lanes]> = self.plan.inputs[i].iter().map(|&v| self.value(v)).collect();
-        self.plan.layers[i].forward(
-            layers.get(i),
-            Forward {
-                simd: self.simd,
-                blocks: self.chunk.blocks,
-                ids: &self.chunk.ids,
-                inputs: &inputs,
-                output: &mut output[..self.len(to)],
-                saved: &mut saved,
-                scratch: &mut scratch,
-            },
-        );
+        let chunk = Forward {
+            simd: self.simd,
+            blocks: self.chunk.blocks,
+            ids: &self.chunk.ids,
+            inputs: &inputs,
+            output: &mut output[..self.len(to)],
+            saved: &mut saved,
+            scratch: &mut scratch,
+        };
+        Profile::time(self.profile, i, Phase::Forward, || {
+            self.plan.layers[i].forward(layers.get(i), chunk);
+        });
         self.workspace.values[slot] = output;
         self.workspace.saved[i] = saved;
         self.workspace.scratch = scratch;
@@ -262,19 +265,23 @@ impl<'a> Run<'a> {
             targets.push((v, first, buffer));
         }
         let inputs: Vec<&[Lanes]> = plan.inputs[i].iter().map(|&v| self.value(v)).collect();
-        let mut buffers = targets.iter_mut();
-        let mut gradients: Vec<Option<&mut [Lanes]>> = plan.inputs[i]
-            .iter()
-            .map(|&v| {
-                needs(v)
-                    .then(|| buffers.next())
-                    .flatten()
-                    .map(|(_, _, buffer)| &mut buffer[..plan.sizes[v] * self.chunk.blocks])
-            })
-            .collect();
-        plan.layers[i].backward(
-            layers.get(i),
-            Backward {
+        // A profile asks for weights and input one after the other, to tell them apart; what both
+        // need, as routing maxima back, then counts twice.
+        let apart = self.profile.is_some() && train && plan.layers[i].products() > 0;
+        let all = (Phase::InputGradient, true, train && !apart);
+        let weights = apart.then_some((Phase::WeightGradient, false, true));
+        for (phase, to_input, to_params) in std::iter::once(all).chain(weights) {
+            let mut buffers = targets.iter_mut();
+            let mut gradients: Vec<Option<&mut [Lanes]>> = plan.inputs[i]
+                .iter()
+                .map(|&v| {
+                    (to_input && needs(v))
+                        .then(|| buffers.next())
+                        .flatten()
+                        .map(|(_, _, buffer)| &mut buffer[..plan.sizes[v] * self.chunk.blocks])
+                })
+                .collect();
+            let chunk = Backward {
                 simd: self.simd,
                 blocks: self.chunk.blocks,
                 examples: self.chunk.examples,
@@ -284,11 +291,14 @@ impl<'a> Run<'a> {
                 upstream: &upstream[..self.len(from)],
                 saved: &self.workspace.saved[i],
                 input_gradients: &mut gradients,
-                param_gradients: params.as_deref_mut(),
+                param_gradients: params.as_deref_mut().filter(|_| to_params),
                 gathered: &mut gathered,
                 scratch: &mut scratch,
-            },
-        );
+            };
+            Profile::time(self.profile, i, phase, || {
+                plan.layers[i].backward(layers.get(i), chunk);
+            });
+        }
         self.workspace.gradients[of[from]] = upstream;
         self.workspace.scratch = scratch;
         if let Some(params) = params {

@@ -22,6 +22,7 @@ pub mod noise;
 pub mod op;
 pub mod optim;
 mod plan;
+pub mod profile;
 pub mod quantizer;
 pub mod train;
 

@@ -332,6 +332,9 @@ pub(crate) struct Bench {
     /// Seconds for each figure
     #[arg(long, default_value_t = 1.0, value_parser = seconds)]
     pub(crate) seconds: f64,
+    /// Tell where the time of a training step goes, by layer and direction
+    #[arg(long)]
+    pub(crate) profile: bool,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

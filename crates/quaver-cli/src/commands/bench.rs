@@ -13,6 +13,7 @@ pub(crate) fn run(context: &Context, args: &Bench) -> anyhow::Result<Ending> {
         topology: args.topology.clone(),
         batch_size: args.batch_size as usize,
         seconds: args.seconds,
+        profile: args.profile,
     };
     let speed = measure(&settings, &context.engine, &|| context.progress.go_on())?;
     print(context.common.json, &speed, &text(&speed))?;

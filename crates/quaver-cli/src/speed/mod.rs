@@ -2,6 +2,8 @@
 //! conversion and noise included, and compares it with a loop of fused multiply-adds that
 //! never leaves the registers.
 
+mod profile;
+
 use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
 use quaver::data::{Dataset, Split, digits};
 use quaver::network::Network;
@@ -24,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) batch_size: usize,
     /// Seconds for each figure.
     pub(crate) seconds: f64,
+    /// Tell where training's time goes, layer by layer, and measure nothing else.
+    pub(crate) profile: bool,
 }
 
 /// Images of the forward pass, the gradient and the passes.
@@ -40,6 +44,8 @@ pub(crate) struct Speed {
     /// Register-resident multiply-adds, 10⁹ floating-point operations a second.
     fma_gflops: f64,
     rows: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    profile: Vec<profile::Row>,
 }
 
 #[derive(Serialize)]
@@ -83,17 +89,23 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Speed> {
     let test = digits::draw(0, Split::Test, N_IMAGES)?;
     let train = digits::draw(0, Split::Train, settings.batch_size)?;
-    let [flops, ..] = rate(1, settings.seconds, || {
+    // What nothing can exceed is what the loop once reached.
+    let [_, _, flops] = rate(1, settings.seconds, || {
         std::hint::black_box(engine.fma_loop(FMA_ROUNDS));
     });
     let fma_gflops = flops * engine.fma_loop_flops(FMA_ROUNDS) * 1e-9;
     let mut rows = Vec::new();
+    let mut profile = Vec::new();
     for arch in &settings.arch {
         for topology in &settings.topology {
             if !go_on() {
                 continue;
             }
             let mut bench = Subject::new(arch, topology, engine)?;
+            if settings.profile {
+                profile.extend(bench.profile(settings, &train, fma_gflops));
+                continue;
+            }
             bench.all(settings, (&train, &test), fma_gflops, &mut rows)?;
         }
     }
@@ -104,10 +116,12 @@ pub(crate) fn measure(
         threads: engine.threads(),
         fma_gflops,
         rows,
+        profile,
     })
 }
 
-const FMA_ROUNDS: u64 = 2_000_000;
+// A millisecond or less: short enough that a busy machine leaves some of them alone.
+const FMA_ROUNDS: u64 = 100_000;
 
 struct Subject<'a> {
     arch: &'a str,
@@ -209,41 +223,74 @@ impl<'a> Subject<'a> {
     }
 
     fn train(&self, settings: &Settings, train: &Dataset) -> [f64; 3] {
+        let mut trainer = self.trainer();
+        let mut step = steps(train);
+        rate(train.len(), settings.seconds, || step(&mut trainer))
+    }
+
+    fn profile(&self, settings: &Settings, train: &Dataset, fma_gflops: f64) -> Vec<profile::Row> {
+        let products =
+            quaver_nn::network::Network::new(Arc::new(self.model.clone()), Arc::clone(self.engine))
+                .layer_products();
+        let subject = profile::Subject {
+            arch: self.arch,
+            topology: self.topology,
+            batch: train.len(),
+            products: &products,
+            threads: self.engine.threads(),
+            thread_gflops: fma_gflops / self.engine.threads() as f64,
+        };
+        profile::profile(
+            &subject,
+            &mut self.trainer(),
+            settings.seconds,
+            steps(train),
+        )
+    }
+
+    fn trainer(&self) -> Trainer {
         let engine = Arc::clone(self.engine);
-        let mut trainer = Trainer::new(self.model.clone(), engine, Adam::default(), None);
-        let floats = train.images(0..train.len());
+        Trainer::new(self.model.clone(), engine, Adam::default(), None)
+    }
+}
+
+/// Training steps over all of `train`, one after another.
+fn steps(train: &Dataset) -> impl FnMut(&mut Trainer) {
+    let floats = train.images(0..train.len());
+    let rows: Vec<usize> = (0..train.len()).collect();
+    let mut pass = 0;
+    move |trainer| {
+        pass += 1;
+        let draw = Draw {
+            seed: 0,
+            purpose: Purpose::Train,
+            pass,
+        };
         let pixels = match train.pixels() {
             quaver::data::Pixels::Bytes(bytes) => bytes.as_slice().map(quaver_nn::Pixels::U8),
             quaver::data::Pixels::Floats(values) => values.as_slice().map(quaver_nn::Pixels::F32),
         };
-        let pixels =
-            pixels.unwrap_or_else(|| quaver_nn::Pixels::F32(floats.as_slice().unwrap_or_default()));
         let set = Set {
-            pixels,
+            pixels: pixels
+                .unwrap_or_else(|| quaver_nn::Pixels::F32(floats.as_slice().unwrap_or_default())),
             labels: train.labels(),
         };
-        let rows: Vec<usize> = (0..train.len()).collect();
-        let mut pass = 0;
-        rate(train.len(), settings.seconds, || {
-            pass += 1;
-            let draw = Draw {
-                seed: 0,
-                purpose: Purpose::Train,
-                pass,
-            };
-            CrossEntropy.run(&mut trainer, &set, &rows, draw);
-        })
+        CrossEntropy.run(trainer, &set, &rows, draw);
     }
 }
 
 /// The figures as a table.
 pub(crate) fn text(speed: &Speed) -> String {
     let mut out = format!(
-        "{} threads, {}; register-resident multiply-adds: {:.1} GFLOP/s\n\
-         {:16} {:16} {:16} {:>6} {:>10} {:>21} {:>8} {:>6}\n",
-        speed.threads,
-        speed.simd,
-        speed.fma_gflops,
+        "{} threads, {}; register-resident multiply-adds: {:.1} GFLOP/s\n",
+        speed.threads, speed.simd, speed.fma_gflops
+    );
+    if !speed.profile.is_empty() {
+        return out + &profile::text(&speed.profile);
+    }
+    let _ = writeln!(
+        out,
+        "{:16} {:16} {:16} {:>6} {:>10} {:>21} {:>8} {:>6}",
         "architecture",
         "topology",
         "work",
