@@ -36,7 +36,7 @@ const PASSES: &str = "Monte-Carlo, seconds over passes";
 
 /// The panels, each with the scale of its axis.
 const PANELS: [(&str, Axis); 4] = [
-    (THREADS, Axis::Linear),
+    (THREADS, Axis::Doubling),
     (BATCH, Axis::Doubling),
     (IMAGES, Axis::Linear),
     (PASSES, Axis::Linear),
