@@ -16,7 +16,6 @@ from .quaver import ROOT, Quaver, Refused
 from .setting import ARCHITECTURES, TOPOLOGIES, Setting
 
 LETTERS = "abcdefghsm"
-THREADS = [1, 2]
 
 
 def arguments():
@@ -66,9 +65,15 @@ def machine(shared):
     )
     cpu = names[0] if names else platform.processor()
     return (
-        f"{cpu}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}; {versions}; "
+        f"{cpu}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}{load()}; {versions}; "
         f"images: {shared.data[1]}. Medians of rounds run in turn, with their ranges."
     )
+
+
+def load():
+    """What else keeps the machine busy: figures taken beside it are not fit to be told."""
+    busy = os.getloadavg()[0]
+    return f"; LOAD {busy:.1f} BEFORE THE START" if busy > 0.5 else ""
 
 
 def cpu_info():

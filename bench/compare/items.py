@@ -45,6 +45,8 @@ class Peer:
     settings: list[dict]
     # Whose target it is held against: "all" takes the fastest peer of the item.
     target: str = "all"
+    # Images on which the setting is chosen; all unless given.
+    n_choice: int | None = None
 
 
 @dataclass
@@ -95,7 +97,7 @@ def items(s: shared.Setting):
             Item(
                 "e",
                 "JSMA, 500 (ART)",
-                "jsma",
+                "jsma(jacobian=logits)",
                 False,
                 jsma,
                 [_jsma("art", jsma, n_art, [50, 200], "ART")],
@@ -145,7 +147,9 @@ def _attack(s, name, title, n, heavy):
     def peer(library):
         arguments = {"library": library, "name": name, "file": s.images(n), "n": n}
         known = "ART" if library == "art" else library
-        return Peer(known, "attack", arguments, settings([250, 1_000]))
+        batches = [100, 250] if heavy else [250, 1_000]
+        choice = batches[-1] if heavy else None
+        return Peer(known, "attack", arguments, settings(batches), n_choice=choice)
 
     peers = [peer("torchattacks"), peer("art")]
     return Item("d", title, name, False, s.images(n), peers, heavy=heavy)
@@ -154,9 +158,9 @@ def _attack(s, name, title, n, heavy):
 def _jsma(library, file, n, batches, target):
     arguments = {"library": library, "name": "jsma", "file": file, "n": n}
     name = "ART" if library == "art" else "PyTorch, the formula"
-    return Peer(name, "attack", arguments, settings(batches), target)
+    return Peer(name, "attack", arguments, settings(batches), target, batches[-1])
 
 
 def _passes(s, n, prefix, name):
     arguments = {"file": s.images(10_000), "n": n, "n_passes": 50, "prefix": prefix}
-    return Peer(f"PyTorch, {name}", "passes", arguments, settings([250, 1_000]), name)
+    return Peer(f"PyTorch, {name}", "passes", arguments, settings([250, 1_000]), name, 1_000)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from contextlib import ExitStack
+from itertools import product
 
+from .setting import ARCHITECTURES, TOPOLOGIES
 from .worker import Worker
 
 
@@ -71,8 +73,9 @@ def measure(item, case, shared, store, workers, rounds, say):
     for peer in item.peers:
         rates = []
         for setting in peer.settings:
-            key = f"{name} · {peer.name} · n={peer.arguments['n']} {setting} · choice"
-            rates.append(store.get(key, lambda: ask(peer, setting)))
+            n = peer.n_choice or peer.arguments["n"]
+            key = f"{name} · {peer.name} · n={n} {setting} · choice"
+            rates.append(store.get(key, lambda: ask(peer, setting | {"n": n})))
         best = peer.settings[max(range(len(rates)), key=rates.__getitem__)]
         part = {"name": peer.name, "target": peer.target, "setting": best, "rates": []}
         row["peers"].append(part | {"n": peer.arguments["n"]})
@@ -100,8 +103,8 @@ def instruction_sets(shared, store, rounds, say):
     """AVX2 beside AVX-512: (work, arch, topology, images a second of each by round)."""
     rows = []
     kinds = [("training", True), ("forward", False), ("gradient", False)]
-    cases = [(arch, topology) for arch in ("lenet5", "lenet-caffe") for topology in ("full-precision", "bnn")]
-    for (arch, topology), (work, dropout) in ((c, k) for c in cases for k in kinds):
+    cases = list(product(ARCHITECTURES, TOPOLOGIES))
+    for (arch, topology), (work, dropout) in product(cases, kinds):
         model = shared.model(arch, topology, dropout)
         row = {"work": work, "arch": arch, "topology": topology, "avx512": [], "avx2": []}
         for number in range(1, rounds + 1):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import time
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+WHOLE = Path(__file__).with_name("whole.py")
 
 
 class Refused(RuntimeError):
@@ -38,18 +39,12 @@ class Quaver:
     def process(self, *arguments):
         """Runs a whole process and measures it."""
         command = [str(self.path), *map(str, arguments)]
-        began = time.perf_counter()
-        child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        # Progress is off, so what is told on standard error fits into the pipe.
-        output, error = child.stdout.read(), child.stderr.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - began
-        if child.returncode != 0:
-            raise Refused(f"{' '.join(command)}: {error.strip()}")
-        return Finished(output, seconds, usage.ru_maxrss * 1024)
+        with tempfile.NamedTemporaryFile() as cost:
+            measured = [sys.executable, "-S", str(WHOLE), cost.name, *command]
+            done = subprocess.run(measured, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Refused(f"{' '.join(command)}: {done.stderr.strip()}")
+            return Finished(done.stdout, **json.load(cost))
 
     def json(self, *arguments):
         """The document that a command prints."""

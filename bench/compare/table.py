@@ -77,6 +77,21 @@ def section(title, head, lines):
     return [f"## {title}", "", *table, ""]
 
 
+def summary_section(rows):
+    """Full precision on the most threads: what the targets are about."""
+    threads = max(row["threads"] for row in rows)
+    rows = [r for r in rows if r["threads"] == threads and r["topology"] == "full-precision"]
+    lines = {}
+    for line in (line for row in rows for line in compared(row)):
+        arch, peer = line["network"].split()[0], line["peer"].split(" (")[0]
+        rates = f"{line['quaver'].split(' [')[0]} / {line['peer_rate'].split(' [')[0]}"
+        cells = [peer, rates, f"{line['ratio']:.1f}×", line["verdict"]]
+        lines[line["item"], line["title"], arch, peer] = [arch, *cells]
+    head = ["", "work", "network", "fastest peer", "images/s, Quaver / peer", "ratio", "target"]
+    table = [[*key[:2], *cells] for key, cells in lines.items()]
+    return section(f"In short: full precision, {threads} threads", head, table)
+
+
 def items_section(rows):
     lines = []
     for line in (line for row in rows for line in compared(row)):
@@ -138,7 +153,7 @@ def checks_section(lines):
 
 
 SECTIONS = [
-    ("rows", items_section),
+    ("rows", lambda rows: summary_section(rows) + items_section(rows)),
     ("paper", paper_section),
     ("program", program_section),
     ("simd", simd_section),

@@ -2,7 +2,8 @@
 
 use crate::Ending;
 use crate::args::Bench;
-use crate::context::{Context, check_output, file_images};
+use crate::context::{Context, check_output};
+use crate::images::file_images;
 use crate::output::print;
 use crate::speed::{Images, Settings, Subject, Work, measure, profiled, swept};
 use anyhow::{Context as _, bail};

@@ -83,7 +83,10 @@ unsafe fn tile<V: Vector, const O: usize, const G: usize>(
         let mut acc = [[V::splat(0.0); G]; O];
         for part in job.parts {
             for block in 0..part.upstream.len() / job.n_outputs {
-                let u = part.upstream.as_ptr().add(block * job.n_outputs + job.first + row);
+                let u = part
+                    .upstream
+                    .as_ptr()
+                    .add(block * job.n_outputs + job.first + row);
                 let x = part.x.as_ptr().add(block * LANES * groups + group);
                 for example in 0..LANES {
                     let x = x.add(example * groups);

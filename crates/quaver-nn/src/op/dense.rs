@@ -3,8 +3,8 @@
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared, Shape};
 use super::{MAX_BLOCKS, Stochastic, single};
-use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::outer::{Outer, OuterPart};
+use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
@@ -176,7 +176,9 @@ impl Layer for DenseLayer {
             });
         }
         if let Some(gradients) = chunk.param_gradients.take() {
-            let (x, upstream) = chunk.gathered.split_at_mut(chunk.blocks * self.transposed());
+            let (x, upstream) = chunk
+                .gathered
+                .split_at_mut(chunk.blocks * self.transposed());
             transpose(chunk.inputs[0], self.op.in_features, x);
             upstream.copy_from_slice(chunk.upstream);
             if let Some(bias) = gradients.get_mut(1) {
