@@ -33,8 +33,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3, help="rounds of a to c, FGSM and s; the others take one")
     parser.add_argument("--seconds", type=float, default=0.5, help="seconds for each figure")
     parser.add_argument("--only", default=LETTERS, help="letters of what to measure, as a,c,h")
-    parser.add_argument("--arch", default=",".join(ARCHITECTURES), help="architectures of a to f")
-    parser.add_argument("--topology", default=",".join(TOPOLOGIES), help="topologies of a to f")
+    parser.add_argument("--arch", default=",".join(ARCHITECTURES), help="architectures; h, m and g take lenet5")
+    parser.add_argument("--topology", default=",".join(TOPOLOGIES), help="topologies; h and m take full-precision")
     parser.add_argument("--threads", default="1,2", help="numbers of threads of a to f")
     parser.add_argument("--full", action="store_true", help="peers do all images of d to f, not a part")
     parser.add_argument("--million", action="store_true", help="m goes up to 1 000 000 images")
@@ -86,7 +86,8 @@ def main():
     out = args.out or Path(os.environ.get("TMPDIR", "/tmp")) / "quaver-compare"
     data = ["--dataset", "mnist", "--data-dir", str(args.data_dir)] if args.data_dir else ["--dataset", "digits"]
     quaver = Quaver(args.quaver)
-    shared = Setting(quaver, out, data, args.seconds, args.full)
+    cases = [(a, t) for a in args.arch.split(",") for t in args.topology.split(",")]
+    shared = Setting(quaver, out, data, args.seconds, args.full, cases)
     shared.prepare(say)
     store = measure.Store(out / "measurements.jsonl", quaver.hash)
     results = {"schema": 1, "machine": machine(shared), "binary": quaver.hash, "rows": []}
@@ -106,7 +107,7 @@ def main():
 
 def run(args, shared, store, workers, results, keep):
     """Everything asked for, kept after each part."""
-    cases = [(a, t) for a in args.arch.split(",") for t in args.topology.split(",")]
+    cases = shared.cases
     if not args.no_checks:
         results["checks"] = []
         for arch, topology in cases:

@@ -7,7 +7,6 @@ import time
 from contextlib import ExitStack
 from itertools import product
 
-from .setting import ARCHITECTURES, TOPOLOGIES
 from .worker import Worker
 
 
@@ -103,8 +102,7 @@ def instruction_sets(shared, store, rounds, say):
     """AVX2 beside AVX-512: (work, arch, topology, images a second of each by round)."""
     rows = []
     kinds = [("training", True), ("forward", False), ("gradient", False)]
-    cases = list(product(ARCHITECTURES, TOPOLOGIES))
-    for (arch, topology), (work, dropout) in product(cases, kinds):
+    for (arch, topology), (work, dropout) in product(shared.cases, kinds):
         model = shared.model(arch, topology, dropout)
         row = {"work": work, "arch": arch, "topology": topology, "avx512": [], "avx2": []}
         for number in range(1, rounds + 1):

@@ -25,6 +25,8 @@ class Setting:
     data: list[str]
     seconds: float
     full: bool
+    # Architectures with topologies that are compared.
+    cases: list[tuple[str, str]]
 
     def images(self, n):
         """The first `n` test images as a file."""
@@ -40,9 +42,8 @@ class Setting:
         for n in (500, 1_000, N_IMAGES):
             self.make(self.images(n), say, "data", "export", *self.data, "--n", n)
         self.targets()
-        for arch in ARCHITECTURES:
-            for topology in TOPOLOGIES:
-                self.networks(arch, topology, say)
+        for arch, topology in self.cases:
+            self.networks(arch, topology, say)
 
     def make(self, path, say, *command):
         """Runs a command that writes `path`, unless it is there."""
