@@ -1,20 +1,16 @@
-//! `cargo bench`: the body of `quaver bench` with its usual settings.
+//! `cargo bench`: runs `quaver bench`, with the flags behind `--` if there are any.
 
-#[path = "../src/speed.rs"]
-mod speed;
+use std::process::{Command, ExitCode};
 
-use quaver_nn::engine::Engine;
-use std::sync::Arc;
-
-#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-fn main() -> anyhow::Result<()> {
-    let settings = speed::Settings {
-        arch: vec!["lenet5".into()],
-        topology: vec!["full-precision".into(), "bnn".into()],
-        batch_size: 128,
-        seconds: 1.0,
-    };
-    let speed = speed::measure(&settings, &Arc::new(Engine::new(0, None)?), &|| true)?;
-    println!("{}", speed::text(&speed));
-    Ok(())
+fn main() -> std::io::Result<ExitCode> {
+    // cargo adds --bench of its own.
+    let flags = std::env::args().skip(1).filter(|flag| flag != "--bench");
+    let status = Command::new(env!("CARGO_BIN_EXE_quaver"))
+        .arg("bench")
+        .args(flags)
+        .status()?;
+    Ok(match status.success() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }

@@ -1,8 +1,10 @@
 //! What can be typed: flags and their defaults, nothing else.
 
+mod bench;
 mod data;
 mod flags;
 
+pub(crate) use bench::Bench;
 pub(crate) use data::*;
 pub(crate) use flags::*;
 

@@ -7,6 +7,7 @@ use crate::noise::Noise;
 use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
 use crate::packed::{BitForward, BitValues, Packed};
 use crate::plan::{Keep, Plan};
+use crate::profile::{Phase, Profile};
 use std::sync::Mutex;
 
 /// Bytes that a chunk should touch: three quarters of a common second-level cache.
@@ -131,6 +132,7 @@ pub(crate) struct Run<'a> {
     pub(crate) keep: Keep,
     pub(crate) chunk: &'a Chunk,
     pub(crate) workspace: &'a mut Workspace,
+    pub(crate) profile: Option<&'a Profile>,
 }
 
 impl<'a> Run<'a> {
@@ -168,6 +170,7 @@ impl<'a> Run<'a> {
             keep,
             chunk,
             workspace,
+            profile: None,
         }
     }
 
@@ -224,19 +227,19 @@ impl<'a> Run<'a> {
         let mut saved = std::mem::take(&mut self.workspace.saved[i]);
         let mut scratch = std::mem::take(&mut self.workspace.scratch);
         let inputs: Vec<&[Lanes]> = self.plan.inputs[i].iter().map(|&v| self.value(v)).collect();
-        self.plan.layers[i].forward(
-            layers.get(i),
-            Forward {
-                simd: self.simd,
-                blocks: self.chunk.blocks,
-                ids: &self.chunk.ids,
-                factor: layers.factor(self.plan, i),
-                inputs: &inputs,
-                output: &mut output[..self.len(to)],
-                saved: &mut saved,
-                scratch: &mut scratch,
-            },
-        );
+        let chunk = Forward {
+            simd: self.simd,
+            blocks: self.chunk.blocks,
+            ids: &self.chunk.ids,
+            factor: layers.factor(self.plan, i),
+            inputs: &inputs,
+            output: &mut output[..self.len(to)],
+            saved: &mut saved,
+            scratch: &mut scratch,
+        };
+        Profile::time(self.profile, i, Phase::Forward, || {
+            self.plan.layers[i].forward(layers.get(i), chunk);
+        });
         self.workspace.values[slot] = output;
         self.workspace.saved[i] = saved;
         self.workspace.scratch = scratch;
@@ -297,14 +300,21 @@ impl<'a> Run<'a> {
         let mut gathered = gathered.map(std::mem::take).unwrap_or_default();
         let mut targets = self.targets(i, needs);
         let inputs: Vec<&[Lanes]> = plan.inputs[i].iter().map(|&v| self.value(v)).collect();
-        let mut gradients: Vec<Option<&mut [Lanes]>> = targets
-            .iter_mut()
-            .zip(&inputs)
-            .map(|(target, input)| Some(&mut target.as_mut()?.buffer[..input.len()]))
-            .collect();
-        plan.layers[i].backward(
-            layers.get(i),
-            Backward {
+        // A profile asks for weights and input one after the other, to tell them apart; what both
+        // need, as routing maxima back, then counts twice.
+        let apart = self.profile.is_some() && train && plan.layers[i].products() > 0;
+        let all = (Phase::InputGradient, true, train && !apart);
+        let weights = apart.then_some((Phase::WeightGradient, false, true));
+        for (phase, to_input, to_params) in std::iter::once(all).chain(weights) {
+            let mut gradients: Vec<Option<&mut [Lanes]>> = targets
+                .iter_mut()
+                .zip(&inputs)
+                .map(|(target, input)| {
+                    let target = target.as_mut().filter(|_| to_input)?;
+                    Some(&mut target.buffer[..input.len()])
+                })
+                .collect();
+            let chunk = Backward {
                 simd: self.simd,
                 blocks: self.chunk.blocks,
                 examples: self.chunk.examples,
@@ -315,11 +325,14 @@ impl<'a> Run<'a> {
                 upstream: &upstream[..self.len(from)],
                 saved: &self.workspace.saved[i],
                 input_gradients: &mut gradients,
-                param_gradients: params.as_deref_mut(),
+                param_gradients: params.as_deref_mut().filter(|_| to_params),
                 gathered: &mut gathered,
                 scratch: &mut scratch,
-            },
-        );
+            };
+            Profile::time(self.profile, i, phase, || {
+                plan.layers[i].backward(layers.get(i), chunk);
+            });
+        }
         self.workspace.gradients[of_upstream] = upstream;
         self.workspace.scratch = scratch;
         if let Some(params) = params {

@@ -23,6 +23,7 @@ pub mod op;
 pub mod optim;
 mod packed;
 mod plan;
+pub mod profile;
 pub mod quantizer;
 pub mod train;
 

@@ -326,26 +326,3 @@ pub(crate) struct OnnxArgs {
     #[arg(long, default_value = "hardtanh")]
     pub(crate) surrogate: String,
 }
-
-#[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct Bench {
-    /// Architectures
-    #[arg(long, value_delimiter = ',', default_value = "lenet5")]
-    pub(crate) arch: Vec<String>,
-    /// Topologies
-    #[arg(long, value_delimiter = ',', default_value = "full-precision,bnn")]
-    pub(crate) topology: Vec<String>,
-    /// Images a training step
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65_536))]
-    pub(crate) batch_size: u32,
-    /// Seconds for each figure
-    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
-    pub(crate) seconds: f64,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.01..=600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("expected 0.01 to 600".into()),
-    }
-}

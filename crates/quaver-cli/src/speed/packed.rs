@@ -1,9 +1,9 @@
 //! Binary layers on bits against the same on floats, in turn, in rounds.
 
-use super::{Row, spread};
+use super::{Images, Rate, Settings, Speed, Subject};
+use ndarray::s;
 use quaver_nn::Pixels;
 use quaver_nn::engine::Engine;
-use quaver_nn::model::Model;
 use quaver_nn::network::Network;
 use serde::Serialize;
 use std::cell::Cell;
@@ -51,57 +51,56 @@ fn time(network: &Network, engine: &Engine, x: &[f32], ids: &[u64], on_bits: &[b
     [all, binary.into_inner() as f64 * 1e-9 / share]
 }
 
-/// Rows of the forward pass on floats and of the binary layers on both, and the ratios; nothing
-/// where no layer works on bits.
+/// Adds rows of the forward pass on floats and of the binary layers on both, and the ratios;
+/// nothing where no layer works on bits.
 pub(super) fn measure(
-    (arch, topology): (&str, &str),
-    model: &Model,
+    speed: &mut Speed,
+    subject: &Subject,
+    images: &Images,
+    settings: &Settings,
     engine: &Arc<Engine>,
-    (x, ids): (&[f32], &[u64]),
-    seconds: f64,
-) -> Option<(Vec<Row>, Ratio)> {
-    let network = || Network::new(Arc::new(model.clone()), Arc::clone(engine));
+) {
+    let network = || Network::new(Arc::new(subject.model.clone()), Arc::clone(engine));
     let networks = [network(), network().on_floats()];
     let on_bits = networks[0].layers_on_bits();
     if !on_bits.contains(&true) {
-        return None;
+        return;
     }
-    let once = |network: &Network| time(network, engine, x, ids, &on_bits);
+    let x = images.x.slice(s![..settings.n, .., .., ..]);
+    let (x, ids): (Vec<f32>, _) = (x.iter().copied().collect(), &images.ids[..settings.n]);
+    let once = |network: &Network| time(network, engine, &x, ids, &on_bits);
     networks.iter().for_each(|network| {
         once(network);
     });
     let began = Instant::now();
     let mut rounds: [Vec<Seconds>; 2] = [Vec::new(), Vec::new()];
-    while rounds[0].len() < 5 || began.elapsed().as_secs_f64() < 2.0 * seconds {
+    while rounds[0].len() < 5 || began.elapsed().as_secs_f64() < 2.0 * settings.seconds {
         for (network, rounds) in networks.iter().zip(&mut rounds) {
             rounds.push(once(network));
         }
     }
-    let rates = |which: usize, part: usize| {
+    let rate = |which: usize, part: usize| {
         let rate = |round: &Seconds| ids.len() as f64 / round[part];
-        spread(rounds[which].iter().map(rate).collect())
+        Rate::of(rounds[which].iter().map(rate).collect())
     };
-    let ratio = |part: usize| rates(0, part)[0] / rates(1, part)[0];
+    let ratio = |part: usize| rate(0, part).median / rate(1, part).median;
     let products = networks[0].layer_products();
     let total: u64 = products.iter().sum();
-    let binary = products
-        .iter()
-        .zip(&on_bits)
-        .filter(|(_, on_bits)| **on_bits);
-    let binary: u64 = binary.map(|(products, _)| products).sum();
-    let row = |work, rates, products| Row::new((arch, topology), work, ids.len(), rates, products);
-    let rows = vec![
-        row("forward, floats", rates(1, 0), total),
-        row("binary layers", rates(0, 1), binary),
-        row("the same, floats", rates(1, 1), binary),
-    ];
-    let ratio = Ratio {
-        arch: arch.into(),
-        topology: topology.into(),
+    let both = products.iter().zip(&on_bits);
+    let binary: u64 = both.filter(|(_, on)| **on).map(|(products, _)| products).sum();
+    for (work, rate, products) in [
+        ("forward on floats", rate(1, 0), total),
+        ("binary layers", rate(0, 1), binary),
+        ("the same, floats", rate(1, 1), binary),
+    ] {
+        speed.push(subject, work.into(), ids.len(), rate, Some(products as f64));
+    }
+    speed.packed.push(Ratio {
+        arch: subject.arch.clone(),
+        topology: subject.topology.clone(),
         forward: ratio(0),
         binary_layers: ratio(1),
-    };
-    Some((rows, ratio))
+    });
 }
 
 /// The ratios in words.

@@ -95,6 +95,14 @@ fn flags_that_do_not_parse() {
     folder.refuses("evaluate m --n 0", &["--n", "'0'", "from 1"]);
     folder.refuses("bench --seconds 0", &["--seconds", "0.01 to 600"]);
     folder.refuses("bench --topology bnm", &["\"bnm\""]);
+    folder.refuses("bench --work train", &["--work", "training", "\"train\""]);
+    folder.refuses("bench --input in.npz", &["<MODEL>"]);
+    folder.refuses("bench m --arch lenet5", &["--arch"]);
+    folder.refuses("bench --plot p.gif", &[".svg or .png", "p.gif"]);
+    folder.refuses(
+        "bench --plot p.svg --topology bnn,rand-bnn,full-precision",
+        &["one or two networks, got 3"],
+    );
     folder.refuses("data fetch digits", &["\"digits\"", "mnist, fashion-mnist"]);
     folder.refuses("completions tcsh", &["'tcsh'", "bash"]);
 }

@@ -172,6 +172,66 @@ fn lists_figures_and_completions() {
 }
 
 #[test]
+fn figures_of_a_model_on_images_of_ones_own() {
+    let folder = Folder::new();
+    save_model(&folder.path("m"), "full-precision");
+    folder.write("in.npz", npz(images(20), &[]));
+    let line = "bench m --input in.npz --work training,forward,fgsm,passes --batch-size 8,16 \
+                --passes 3 --seconds 0.01 --threads 2";
+    let bench = folder.json(line);
+    let rows = bench["rows"].as_array().unwrap();
+    let told: Vec<(&str, u64)> = rows
+        .iter()
+        .map(|row| {
+            let (work, batch) = (row["work"].as_str(), row["batch"].as_u64());
+            (work.unwrap(), batch.unwrap())
+        })
+        .collect();
+    let expected = [
+        ("training", 8),
+        ("training", 16),
+        ("forward", 20),
+        ("fgsm", 20),
+        ("3 passes", 20),
+    ];
+    assert_eq!(told, expected);
+    assert!(
+        rows.iter()
+            .all(|row| row["images_per_second"].as_f64() > Some(0.0))
+    );
+    folder.refuses(
+        "bench m --input in.npz --batch-size 32",
+        &["in.npz", "32 images", "20"],
+    );
+    let profile = folder.json("bench --profile --topology bnn --batch-size 32 --seconds 0.01");
+    let layers = profile["profile"].as_array().unwrap();
+    let phases = [
+        "forward",
+        "input gradient",
+        "weight gradient",
+        "statistics",
+        "update",
+    ];
+    for phase in phases {
+        assert!(layers.iter().any(|row| row["phase"] == phase), "{phase}");
+    }
+    let share = |row: &Value| row["share"].as_f64().unwrap();
+    let inside = layers.iter().filter(|row| row["layer"] != "");
+    let sum: f64 = inside.map(share).sum();
+    assert!((0.9..=1.0 + 1e-9).contains(&sum), "{sum}");
+    for (file, begins) in [("p.svg", &b"<svg"[..]), ("p.png", b"\x89PNG")] {
+        let flags = "--topology full-precision --n 32 --passes 4 --seconds 0.01";
+        let plot = folder.json(&format!("bench --plot {file} {flags}"));
+        assert_eq!(plot["curves"].as_array().unwrap().len(), 4);
+        assert!(
+            std::fs::read(folder.path(file))
+                .unwrap()
+                .starts_with(begins)
+        );
+    }
+}
+
+#[test]
 fn a_config_file_stands_behind_what_is_typed() {
     let folder = Folder::new();
     save_model(&folder.path("m"), "bnn");

@@ -2,6 +2,7 @@
 
 mod fit;
 mod trainer;
+mod update;
 
 pub use fit::{Config, CrossEntropy, Epoch, FitError, Set, Step, Watch, fit};
 pub use trainer::{Loss, State, Trainer};

@@ -13,8 +13,8 @@ use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Param, Prepared};
 use crate::optim::Adam;
 use crate::plan::{Keep, Plan};
+use crate::profile::{Clock, Phase, Profile};
 use rayon::prelude::*;
-use std::mem::take;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -33,36 +33,32 @@ pub struct State {
 /// to the logits and returns the loss.
 pub type Loss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f64 + Sync + 'a;
 
-type Gradients = Vec<Vec<Vec<f32>>>;
+pub(super) type Gradients = Vec<Vec<Vec<f32>>>;
 
 /// What one chunk leaves behind.
 #[derive(Default)]
-struct ChunkState {
+pub(super) struct ChunkState {
     workspace: Option<Workspace>,
-    gradients: Gradients,
-    gathered: Vec<Vec<Lanes>>,
+    pub(super) gradients: Gradients,
+    pub(super) gathered: Vec<Vec<Lanes>>,
     part: Vec<f64>,
     loss: f64,
 }
 
 /// A model in training.
 pub struct Trainer {
-    model: Model,
-    engine: Arc<Engine>,
-    plan: Plan,
-    adam: Adam,
-    state: State,
-    specs: Vec<Vec<Param>>,
+    pub(super) model: Model,
+    pub(super) engine: Arc<Engine>,
+    pub(super) plan: Plan,
+    pub(super) adam: Adam,
+    pub(super) state: State,
+    pub(super) specs: Vec<Vec<Param>>,
     prepared: Vec<Prepared>,
     stages: Vec<Range<usize>>,
     shared: Workspaces,
-    chunks: Vec<Mutex<ChunkState>>,
+    pub(super) chunks: Vec<Mutex<ChunkState>>,
+    pub(super) profile: Option<Profile>,
 }
-
-/// Elements of a parameter that one task updates.
-const UPDATE: usize = 8192;
-/// Rows of a joined gradient come in tiles of this many.
-const JOINED: usize = 6;
 
 fn zeros(params: &[Vec<Vec<f32>>]) -> Gradients {
     let node = |node: &Vec<Vec<f32>>| node.iter().map(|p| vec![0.0; p.len()]).collect();
@@ -93,12 +89,23 @@ impl Trainer {
             prepared: vec![Prepared::default(); plan.layers.len()],
             shared: Workspaces::default(),
             chunks: Vec::new(),
+            profile: None,
             model,
             engine,
             plan,
             adam,
             stages,
         }
+    }
+
+    /// Starts a new profile of the steps to come, over the layers of the model's graph.
+    pub fn start_profile(&mut self, clock: Clock) {
+        self.profile = Some(Profile::new(clock, self.plan.layers.len()));
+    }
+
+    /// Ends the profile: where the time went since [`Trainer::start_profile`], if it was called.
+    pub fn take_profile(&mut self) -> Option<Profile> {
+        self.profile.take()
     }
 
     /// The model as it stands.
@@ -134,7 +141,7 @@ impl Trainer {
                 if self.plan.layers[self.stages[s].start].coupling().is_some() {
                     if s == 0 {
                         self.each(&chunks, |run, state| {
-                            run.load(batch);
+                            load(run, batch);
                             state.part = forward_part(run, 0);
                         });
                     }
@@ -165,13 +172,16 @@ impl Trainer {
 
     fn prepare(&mut self, draw: Draw) {
         let (plan, params, simd) = (&self.plan, &self.model.params, self.engine.simd());
+        let profile = self.profile.as_ref();
         self.prepared
             .par_iter_mut()
             .enumerate()
             .for_each(|(i, prepared)| {
                 let gradient = plan.inputs[i].iter().any(|&v| plan.trained[v]);
                 let args = arguments(plan, i, params, Noise::Draw(draw), simd, gradient);
-                plan.layers[i].prepare(args, prepared);
+                Profile::time(profile, i, Phase::Prepare, || {
+                    plan.layers[i].prepare(args, prepared);
+                });
             });
     }
 
@@ -209,6 +219,7 @@ impl Trainer {
                     std::mem::swap(&mut workspace.gathered, &mut state.gathered);
                     let simd = self.engine.simd();
                     let mut run = Run::new(&self.plan, simd, Keep::All, chunk, workspace);
+                    run.profile = self.profile.as_ref();
                     work(&mut run, state);
                     std::mem::swap(&mut workspace.params, &mut state.gradients);
                     std::mem::swap(&mut workspace.gathered, &mut state.gathered);
@@ -241,13 +252,20 @@ impl Trainer {
     ) {
         let layers = self.layers();
         if s == 0 && self.plan.layers[0].coupling().is_none() {
-            run.load(batch);
+            load(run, batch);
         }
         self.stages[s].clone().for_each(|i| run.forward(i, &layers));
         if let Some(next) = self.stages.get(s + 1) {
             state.part = forward_part(run, next.start);
             return;
         }
+        let last = self.plan.layers.len() - 1;
+        state.loss = Profile::time(run.profile, last, Phase::Loss, || self.losses(run, loss));
+        self.backward_nodes(s, run, state);
+    }
+
+    /// The sum of a chunk's losses, whose gradient is set.
+    fn losses(&self, run: &mut Run<'_>, loss: &Loss<'_>) -> f64 {
         let output = self.plan.output();
         let width = self.plan.sizes[output];
         let mut logits = vec![0.0; run.chunk.examples * width];
@@ -257,12 +275,12 @@ impl Trainer {
             .chunks_exact(width)
             .zip(upstream.chunks_exact_mut(width));
         let first = run.chunk.first;
-        state.loss = rows
+        let sum = rows
             .enumerate()
             .map(|(e, (row, up))| loss(first + e, row, up))
             .sum();
         run.set_gradient(output, &upstream);
-        self.backward_nodes(s, run, state);
+        sum
     }
 
     /// The coupling node that starts the stage after `s`, then stage `s`, back.
@@ -283,7 +301,9 @@ impl Trainer {
         (first..end).rev().for_each(|i| self.backward_node(i, run));
         if let Some(coupling) = coupling {
             run.settle_gradient(start + 1);
-            state.part = coupling.backward_part(&run.part(start, true), &self.prepared[start]);
+            state.part = Profile::time(run.profile, start, Phase::Statistics, || {
+                coupling.backward_part(&run.part(start, true), &self.prepared[start])
+            });
         }
     }
 
@@ -316,75 +336,6 @@ impl Trainer {
             coupling.backward_join(&parts, params, prepared, &mut first.gradients[i]);
         }
     }
-
-    /// Joins the chunks' gradients in order, applies surrogates, steps and clips.
-    fn update(&mut self, chunks: usize) {
-        self.state.step += 1;
-        let step = self.state.step;
-        let (simd, adam) = (self.engine.simd(), self.adam);
-        let states = self.chunks[..chunks].iter_mut();
-        let (mut all, gathered): (Vec<Gradients>, Vec<Vec<Vec<Lanes>>>) = states
-            .filter_map(|chunk| chunk.get_mut().ok())
-            .map(|state| (take(&mut state.gradients), take(&mut state.gathered)))
-            .unzip();
-        let (total, rest) = all.split_at_mut(1);
-        let nodes = total[0].par_iter_mut().enumerate();
-        nodes.for_each(|(i, node)| {
-            for (p, gradient) in node.iter_mut().enumerate() {
-                if p == 0 && self.plan.layers[i].gathered() > 0 {
-                    self.join(i, &gathered, gradient);
-                    continue;
-                }
-                gradient
-                    .par_chunks_mut(UPDATE)
-                    .enumerate()
-                    .for_each(|(c, sum)| {
-                        for other in rest.iter() {
-                            let more = &other[i][p][c * UPDATE..];
-                            simd.vectorize(|| sum.iter_mut().zip(more).for_each(|(s, m)| *s += m));
-                        }
-                    });
-            }
-            self.plan.layers[i].surrogate(&self.model.params[i], node);
-        });
-        let state = self.state.mean.par_iter_mut().zip(&mut self.state.square);
-        let params = self.model.params.par_iter_mut().zip(&total[0]).zip(state);
-        params
-            .zip(&self.specs)
-            .for_each(|(((params, gradients), (mean, square)), specs)| {
-                for (p, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.trainable) {
-                    let state = mean[p]
-                        .par_chunks_mut(UPDATE)
-                        .zip(square[p].par_chunks_mut(UPDATE));
-                    let pieces = params[p]
-                        .par_chunks_mut(UPDATE)
-                        .zip(gradients[p].par_chunks(UPDATE));
-                    pieces
-                        .zip(state)
-                        .for_each(|((param, gradient), (mean, square))| {
-                            simd.vectorize(|| {
-                                adam.step(step, gradient, param, (mean, square), spec.clip)
-                            });
-                        });
-                }
-            });
-        for (chunk, left) in self.chunks.iter_mut().zip(all.into_iter().zip(gathered)) {
-            if let Ok(state) = chunk.get_mut() {
-                (state.gradients, state.gathered) = left;
-            }
-        }
-    }
-
-    /// The gradient of node `i`'s weights, rows in parallel, from what all chunks left.
-    fn join(&self, i: usize, gathered: &[Vec<Vec<Lanes>>], gradient: &mut [f32]) {
-        let chunks: Vec<&[Lanes]> = gathered.iter().map(|nodes| &nodes[i][..]).collect();
-        let row = gradient.len() / self.specs[i][0].shape[0];
-        let rows = (UPDATE / row).next_multiple_of(JOINED);
-        let pieces = gradient.par_chunks_mut(rows * row).enumerate();
-        pieces.for_each(|(piece, out)| {
-            self.plan.layers[i].join(self.engine.simd(), &chunks, piece * rows, out);
-        });
-    }
 }
 
 fn coupling(plan: &Plan, i: usize) -> Option<&dyn Coupling> {
@@ -392,7 +343,13 @@ fn coupling(plan: &Plan, i: usize) -> Option<&dyn Coupling> {
 }
 
 fn forward_part(run: &Run<'_>, i: usize) -> Vec<f64> {
-    coupling(run.plan, i).map_or_else(Vec::new, |coupling| {
-        coupling.forward_part(&run.part(i, false))
+    Profile::time(run.profile, i, Phase::Statistics, || {
+        coupling(run.plan, i).map_or_else(Vec::new, |coupling| {
+            coupling.forward_part(&run.part(i, false))
+        })
     })
+}
+
+fn load(run: &mut Run<'_>, batch: &Batch<'_>) {
+    Profile::time(run.profile, 0, Phase::Load, || run.load(batch));
 }

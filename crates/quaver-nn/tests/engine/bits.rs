@@ -9,8 +9,10 @@ use quaver_nn::network::Network;
 use quaver_nn::noise::{Draw, Noise, Purpose};
 use quaver_nn::op::{Add, BatchNorm, Dropout};
 use quaver_nn::optim::Adam;
+use quaver_nn::profile::Phase;
 use quaver_nn::train::{Config, CrossEntropy, Epoch, Set, Trainer, Watch, fit};
 use quaver_nn::{Batch, Pixels, Simd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 const PASSES: Draw = Draw {
@@ -241,6 +243,37 @@ fn a_normalization_that_nothing_reads_is_not_trained() {
     }
     assert_eq!(trainer.model().params[1][..2], case.model.params[1][..2]);
     assert_ne!(trainer.model().params[0], case.model.params[0]);
+}
+
+#[test]
+fn a_profile_changes_no_bit() {
+    static TICKS: AtomicU64 = AtomicU64::new(0);
+    let case = Case::new(stochastic(), 83);
+    let width = case.width();
+    let upstream = numbers("other", 83 * width, [-1.0, 1.0]);
+    let step = |profiled: bool| {
+        let model: Model = (*case.model).clone();
+        let mut trainer = Trainer::new(model, engine(2, Simd::best()), Adam::default(), None);
+        if profiled {
+            trainer.start_profile(|| TICKS.fetch_add(1, Ordering::Relaxed));
+        }
+        trainer.step(&case.batch(), PASSES, &|row, _, up| {
+            up.copy_from_slice(&upstream[width * row..width * (row + 1)]);
+            0.0
+        });
+        (trainer.take_profile(), trainer.into_model())
+    };
+    let ((none, plain), (profile, profiled)) = (step(false), step(true));
+    assert!(none.is_none());
+    assert_eq!(plain.params, profiled.params);
+    let profile = profile.unwrap();
+    let seen = |phase| (0..plain.params.len()).any(|layer| profile.nanos(layer, phase) > 0);
+    assert!(
+        Phase::ALL
+            .into_iter()
+            .filter(|p| *p != Phase::Statistics)
+            .all(seen)
+    );
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Pictures as lists of shapes, drawn alike as SVG and as PNG.
 
 mod accuracy;
+mod curves;
 mod uncertainty;
 
 pub use accuracy::{AccuracyPanel, accuracy};
+pub use curves::{Axis, Curve, CurvePanel, curves};
 pub use uncertainty::uncertainty;
 
 /// What a color is for.

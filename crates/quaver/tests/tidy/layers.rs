@@ -38,7 +38,7 @@ const CRATES: &[Layers] = &[
     Layers {
         name: "quaver-nn",
         levels: &[
-            &["atomic_file", "batch", "kernel", "loss", "optim"],
+            &["atomic_file", "batch", "kernel", "loss", "optim", "profile"],
             &["engine", "noise"],
             &["op", "quantizer"],
             &["graph"],

@@ -1,0 +1,1 @@
+"""Quaver beside the Python stack: the same work, in turn."""
