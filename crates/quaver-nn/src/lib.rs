@@ -13,6 +13,7 @@ mod batch;
 pub mod engine;
 mod exec;
 pub mod format;
+mod fused;
 pub mod graph;
 mod kernel;
 pub mod loss;

@@ -1,6 +1,7 @@
 //! Which randomness a call uses, as a value: never a flag on a module.
 
 use crate::kernel::LANES;
+use crate::kernel::random::philox;
 use serde::{Deserialize, Serialize};
 
 /// What a stream of random numbers is drawn for. Streams of different purposes
@@ -58,39 +59,6 @@ impl Noise {
             pass,
         })
     }
-}
-
-/// Rounds of Philox 4×32.
-pub(crate) const PHILOX_ROUNDS: usize = 10;
-/// Factors of its two multiplications.
-pub(crate) const PHILOX_FACTORS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-
-/// The round keys of `key`.
-pub(crate) fn philox_keys(key: u64) -> [[u32; 2]; PHILOX_ROUNDS] {
-    let step = |word: u32, by: u32, round: usize| word.wrapping_add(by.wrapping_mul(round as u32));
-    std::array::from_fn(|round| {
-        [
-            step(key as u32, 0x9E37_79B9, round),
-            step((key >> 32) as u32, 0xBB67_AE85, round),
-        ]
-    })
-}
-
-/// Ten rounds of Philox 4×32 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-/// 2011) in sixteen lanes.
-pub(crate) fn philox(key: u64, counter: [[u32; LANES]; 4]) -> [[u32; LANES]; 4] {
-    let [mut a, mut b, mut c, mut d] = counter;
-    for [k0, k1] in philox_keys(key) {
-        for i in 0..LANES {
-            let p = u64::from(a[i]) * u64::from(PHILOX_FACTORS[0]);
-            let q = u64::from(c[i]) * u64::from(PHILOX_FACTORS[1]);
-            a[i] = (q >> 32) as u32 ^ b[i] ^ k0;
-            b[i] = q as u32;
-            c[i] = (p >> 32) as u32 ^ d[i] ^ k1;
-            d[i] = p as u32;
-        }
-    }
-    [a, b, c, d]
 }
 
 /// A draw of one layer: the stream's key and pass.

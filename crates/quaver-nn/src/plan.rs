@@ -254,7 +254,7 @@ fn layers(
         let fused = match op.as_any().downcast_ref::<Dropout>() {
             Some(dropout) if signs.masks[i] => return dropout.mask(),
             _ if signs.products[i] => ExactSum::fuse(op.as_ref(), graph, i, &followers),
-            _ => op.fuse(&shapes, &followers),
+            _ => crate::fused::fuse(op.as_ref(), &shapes, &followers),
         };
         let Some((layer, taken)) = fused else {
             return op.layer(&shapes);

@@ -245,7 +245,10 @@ pub(crate) fn measure(
                 speed.push(subject, work.name(), batch, rate, bench.products(work));
             }
         }
-        let forward = settings.work.iter().any(|work| matches!(work, Work::Forward));
+        let forward = settings
+            .work
+            .iter()
+            .any(|work| matches!(work, Work::Forward));
         if forward && go_on() {
             packed::measure(&mut speed, subject, images, settings, engine);
         }

@@ -87,7 +87,10 @@ pub(super) fn measure(
     let products = networks[0].layer_products();
     let total: u64 = products.iter().sum();
     let both = products.iter().zip(&on_bits);
-    let binary: u64 = both.filter(|(_, on)| **on).map(|(products, _)| products).sum();
+    let binary: u64 = both
+        .filter(|(_, on)| **on)
+        .map(|(products, _)| products)
+        .sum();
     for (work, rate, products) in [
         ("forward on floats", rate(1, 0), total),
         ("binary layers", rate(0, 1), binary),

@@ -17,6 +17,7 @@ mod lanes;
 pub(crate) mod mask;
 pub(crate) mod outer;
 pub(crate) mod popcount;
+pub(crate) mod random;
 pub(crate) mod tap;
 mod vector;
 mod words;

@@ -4,7 +4,7 @@ use super::conv_plan::{TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
-use super::{Shape, Stochastic, conv_pool, single};
+use super::{Shape, Stochastic, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
@@ -108,27 +108,24 @@ impl Op for Conv2d {
     fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
         Box::new(ConvLayer::new(self.clone(), inputs[0][1], inputs[0][2]))
     }
-    fn fuse(&self, inputs: &[Shape], followers: &[&dyn Op]) -> Option<(Box<dyn Layer>, usize)> {
-        conv_pool::fuse(self, &inputs[0], followers)
-    }
 }
 
 /// A convolution over images of one size.
-pub(super) struct ConvLayer {
-    pub(super) op: Conv2d,
+pub(crate) struct ConvLayer {
+    pub(crate) op: Conv2d,
     forward_order: TapOrder,
     forward: TapPlan,
     gradient_order: TapOrder,
     input_gradient: TapPlan,
-    pub(super) pad: Pad,
+    pub(crate) pad: Pad,
     /// Offsets in the padded input, in the order of the weights.
     weight_taps: Vec<u32>,
     /// Height and width of the output.
-    pub(super) out: [usize; 2],
+    pub(crate) out: [usize; 2],
 }
 
 impl ConvLayer {
-    pub(super) fn new(op: Conv2d, height: usize, width: usize) -> Self {
+    pub(crate) fn new(op: Conv2d, height: usize, width: usize) -> Self {
         let [kh, kw] = op.kernel;
         let (padded_height, padded_width) = (height + 2 * op.padding, width + 2 * op.padding);
         let out_height = (padded_height - kh) / op.stride + 1;
@@ -170,14 +167,14 @@ impl ConvLayer {
     }
 
     /// Offsets in the padded input, in the order of the weights packed for the way forward.
-    pub(super) fn padded_taps(&self) -> Vec<u32> {
+    pub(crate) fn padded_taps(&self) -> Vec<u32> {
         let (width, height) = (self.pad.padded_width, self.pad.padded_height);
         let offset = |[c, y, x]: [usize; 3]| ((c * height + y) * width + x) as u32;
         self.forward_order.taps().into_iter().map(offset).collect()
     }
 
     /// Lanes of one block's padded input; 0 if nothing is padded.
-    pub(super) fn padded_size(&self) -> usize {
+    pub(crate) fn padded_size(&self) -> usize {
         match self.op.padding {
             0 => 0,
             _ => self.op.in_channels * self.pad.padded_height * self.pad.padded_width,
@@ -185,7 +182,7 @@ impl ConvLayer {
     }
 
     /// One block's input with its padding, for which `scratch` has [`Self::padded_size`].
-    pub(super) fn padded<'a>(&self, x: &'a [Lanes], scratch: &'a mut [Lanes]) -> &'a [Lanes] {
+    pub(crate) fn padded<'a>(&self, x: &'a [Lanes], scratch: &'a mut [Lanes]) -> &'a [Lanes] {
         if self.op.padding == 0 {
             return x;
         }
@@ -194,7 +191,7 @@ impl ConvLayer {
     }
 
     /// Quantizes and packs the weights, for tiles of `tile` outputs on the way forward.
-    pub(super) fn pack(&self, tile: usize, args: Prepare<'_>, into: &mut Prepared) {
+    pub(crate) fn pack(&self, tile: usize, args: Prepare<'_>, into: &mut Prepared) {
         prepare_weights(self.op.quantizer.as_ref(), args, into);
         let (channels, outputs) = (self.op.in_channels, self.op.out_channels);
         let [kh, kw] = self.op.kernel;
@@ -218,7 +215,7 @@ impl ConvLayer {
     }
 
     /// Input gradient of one block.
-    pub(super) fn input_gradient(
+    pub(crate) fn input_gradient(
         &self,
         prepared: &Prepared,
         simd: Simd,
@@ -237,7 +234,7 @@ impl ConvLayer {
     }
 
     /// Adds one block's share of the weight gradient, to be summed over lanes.
-    pub(super) fn add_weight_gradient(
+    pub(crate) fn add_weight_gradient(
         &self,
         simd: Simd,
         x: &[Lanes],

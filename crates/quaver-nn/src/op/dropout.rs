@@ -121,7 +121,8 @@ impl DropoutLayer {
         to: &mut [Lanes],
     ) {
         simd.run(Mask {
-            draw,
+            key: draw.key,
+            pass: draw.pass,
             ids,
             threshold: self.op.threshold(),
             scale: self.scale,

@@ -12,7 +12,6 @@ mod batch_norm;
 mod concat;
 mod conv2d;
 mod conv_plan;
-mod conv_pool;
 mod dense;
 mod dropout;
 mod flatten;
@@ -31,6 +30,7 @@ pub use average_pool2d::AveragePool2d;
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub(crate) use conv2d::ConvLayer;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
@@ -152,12 +152,6 @@ pub trait Op: OpObject + Debug + Send + Sync {
     }
     /// The op at given input shapes, which [`Op::shape`] has accepted.
     fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer>;
-    /// A layer that does the work of this op and of the first of `followers`, each the only
-    /// reader of the one before it, and how many of them. Its numbers are those of the single
-    /// layers, but for the sign of zeros and the order in which a bias's gradient is summed.
-    fn fuse(&self, _inputs: &[Shape], _followers: &[&dyn Op]) -> Option<(Box<dyn Layer>, usize)> {
-        None
-    }
 }
 
 /// What every op has by being plain, copyable settings.

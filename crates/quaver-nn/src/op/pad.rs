@@ -5,13 +5,13 @@ use crate::kernel::Lanes;
 
 /// Copies planes into the middle of larger planes and back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pad {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) left: usize,
-    pub(super) top: usize,
-    pub(super) padded_width: usize,
-    pub(super) padded_height: usize,
+pub(crate) struct Pad {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) padded_width: usize,
+    pub(crate) padded_height: usize,
 }
 
 impl Pad {
@@ -27,7 +27,7 @@ impl Pad {
     }
 
     /// `padded` becomes `plain` with zeros around each plane.
-    pub(super) fn pad(&self, plain: &[Lanes], padded: &mut [Lanes]) {
+    pub(crate) fn pad(&self, plain: &[Lanes], padded: &mut [Lanes]) {
         padded.fill(Lanes::ZERO);
         self.rows(plain.len() / (self.width * self.height), |inner, outer| {
             padded[outer..outer + self.width].copy_from_slice(&plain[inner..inner + self.width]);

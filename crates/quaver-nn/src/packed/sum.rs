@@ -45,7 +45,7 @@ impl ExactSum {
         let pools = followers
             .iter()
             .take_while(|op| op.as_any().is::<MaxPool2d>());
-        let fused = sum.fuse(&inputs, &followers[..pools.take(1).count()]);
+        let fused = crate::fused::fuse(sum.as_ref(), &inputs, &followers[..pools.take(1).count()]);
         let (sum, taken) = fused.unwrap_or_else(|| (sum.layer(&inputs), 0));
         let output = graph.shape(i + 1 + taken);
         let layer = Self {

@@ -41,8 +41,8 @@ const CRATES: &[Layers] = &[
             &["atomic_file", "batch", "kernel", "loss", "optim", "profile"],
             &["engine", "noise"],
             &["op", "quantizer"],
-            &["graph"],
-            &["arch", "model", "plan"],
+            &["fused", "graph"],
+            &["arch", "model", "packed", "plan"],
             &["exec"],
             &["network", "train"],
             &["format"],
@@ -52,7 +52,9 @@ const CRATES: &[Layers] = &[
         reserved: &[
             (
                 "kernel",
-                &["engine", "exec", "lib", "network", "noise", "op", "train"],
+                &[
+                    "engine", "exec", "fused", "lib", "network", "noise", "op", "packed", "train",
+                ],
             ),
             ("exec", &["lib", "network", "train"]),
         ],

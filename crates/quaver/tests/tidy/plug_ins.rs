@@ -76,7 +76,7 @@ const FOLDERS: &[Folder] = &[
         source: "crates/quaver-nn/src",
         folder: "op",
         registry: "REGISTRY",
-        shared: &["pad", "weights"],
+        shared: &["conv_plan", "pad", "weights"],
         apart: true,
     },
     Folder {

@@ -2,11 +2,11 @@
 //! behind them. Four in five of a LeNet's numbers stand between these layers; they are never
 //! written, and of where a maximum came from only bits are kept.
 
-use super::conv2d::ConvLayer;
-use super::{Backward, Conv2d, Forward, Layer, MaxPool2d, Op, Prepare, Prepared, Relu, Shape};
 use crate::kernel::conv_pool::{ConvPool, Spread, tile_outputs};
 use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
+use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
+use crate::op::{Prepare, Prepared, Relu, Shape};
 
 /// Windows of this side and distance are taken in registers.
 const SIDE: usize = 2;
@@ -20,13 +20,17 @@ struct ConvPoolLayer {
     taps: Vec<u32>,
 }
 
-/// `conv` with the ops that follow it, and how many of these: pooling over windows of two by
-/// two, with a plain rectifier before or after it or none.
-pub(super) fn fuse(
-    conv: &Conv2d,
-    input: &Shape,
+/// A layer that does the work of `op` and of the first of `followers`, each the only reader of the
+/// one before it, and how many of these: a convolution with pooling over windows of two by two, and
+/// a plain rectifier before or after it or none. Its numbers are those of the single layers, but
+/// for the sign of zeros and the order in which a bias's gradient is summed.
+pub(crate) fn fuse(
+    op: &dyn Op,
+    inputs: &[Shape],
     followers: &[&dyn Op],
 ) -> Option<(Box<dyn Layer>, usize)> {
+    let conv = op.as_any().downcast_ref::<Conv2d>()?;
+    let input = inputs.first()?;
     let pools = |op: &dyn Op| {
         let pool = op.as_any().downcast_ref::<MaxPool2d>();
         pool.is_some_and(|pool| [pool.kernel, pool.stride] == [SIDE; 2])
