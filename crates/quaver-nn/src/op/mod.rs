@@ -21,6 +21,7 @@ mod pad;
 mod pointwise;
 mod quantize;
 pub(crate) mod weights;
+mod window_max2d;
 mod zero_pad2d;
 
 pub use activation::Relu;
@@ -38,6 +39,7 @@ pub use grouped_conv2d::GroupedConv2d;
 pub use max_pool2d::MaxPool2d;
 pub use pointwise::{Function, Pointwise};
 pub use quantize::Quantize;
+pub use window_max2d::WindowMax2d;
 pub use zero_pad2d::ZeroPad2d;
 
 use crate::kernel::{Lanes, Simd};
@@ -343,6 +345,7 @@ const REGISTRY: &[(&str, Build)] = &[
     ("pointwise", parse::<Pointwise>),
     ("quantize", parse::<Quantize>),
     ("relu", parse::<Relu>),
+    ("window_max2d", parse::<WindowMax2d>),
     ("zero_pad2d", parse::<ZeroPad2d>),
 ];
 

@@ -155,7 +155,8 @@ impl Case {
         self.agree_in_training(results, tolerance);
     }
 
-    fn agree_without_training(&self, results: &Results, noise: Noise, tolerance: f64) {
+    /// Holds outputs and input gradient to the reference.
+    pub(crate) fn agree_without_training(&self, results: &Results, noise: Noise, tolerance: f64) {
         let reference = Reference::new(&self.model);
         let last = self.model.graph.nodes().len();
         let trace = reference.forward(&wide(&self.x), &self.ids, noise, Statistics::Running);

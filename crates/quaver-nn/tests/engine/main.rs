@@ -15,4 +15,5 @@ mod graphs;
 mod networks;
 mod ops;
 mod packed;
+mod resnet;
 mod surrogates;

@@ -11,7 +11,7 @@ use quaver_nn::network::Network;
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
     Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function,
-    GroupedConv2d, MaxPool2d, Op, Pointwise, Quantize, Relu, ZeroPad2d,
+    GroupedConv2d, MaxPool2d, Op, Pointwise, Quantize, Relu, WindowMax2d, ZeroPad2d,
 };
 use std::sync::Arc;
 
@@ -105,6 +105,23 @@ proptest! {
         let input = vec![channels, kernel + more[0], kernel + more[1]];
         let pool = MaxPool2d { kernel, stride };
         // Five levels, so that most windows have several maxima.
+        let levels = Quantize { quantizer: quantization("k-bit").unwrap() };
+        agree(input, vec![Box::new(levels), Box::new(pool)], n);
+    }
+
+    #[test]
+    fn maxima_beyond_the_image(kernel in [1_usize..5, 1_usize..5], stride in [1_usize..4, 1_usize..4],
+                               dilation in [1_usize..4, 1_usize..4],
+                               padding in [0_usize..4, 0_usize..4, 0_usize..4, 0_usize..4],
+                               more in [0_usize..6, 0_usize..6], n in sizes()) {
+        // Gaps and padding such that every window has a pixel.
+        let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis];
+        let input = vec![3, reach(0) + 1 + more[0], reach(1) + 1 + more[1]];
+        let [left, right, top, bottom] = padding;
+        let padding = [
+            left.min(reach(1)), right.min(reach(1)), top.min(reach(0)), bottom.min(reach(0)),
+        ];
+        let pool = WindowMax2d { kernel, stride, dilation, padding };
         let levels = Quantize { quantizer: quantization("k-bit").unwrap() };
         agree(input, vec![Box::new(levels), Box::new(pool)], n);
     }

@@ -32,8 +32,12 @@ pub(crate) const FILES: [(&str, &str); 7] = [
     ("mini-resnet-dynamo", "p=0.3 before dense:1"),
 ];
 
-/// Where the references lie: `shared/golden` in the nearest folder above that has it.
+/// Where the references lie: in the folder that QUAVER_GOLDEN names, or else in `shared/golden`
+/// in the nearest folder above that has it.
 pub(crate) fn golden_folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("QUAVER_GOLDEN") {
+        return Some(folder.into());
+    }
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     above
         .map(|folder| folder.join("shared/golden"))

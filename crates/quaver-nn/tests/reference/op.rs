@@ -6,7 +6,7 @@ use super::quantizer::{quantize, surrogate};
 use quaver_nn::noise::{LayerDraw, Noise};
 use quaver_nn::op::{
     Add, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, GroupedConv2d, MaxPool2d, Op,
-    Quantize, Relu, Shape, ZeroPad2d,
+    Quantize, Relu, Shape, WindowMax2d, ZeroPad2d,
 };
 use quaver_nn::quantizer::Quantization;
 
@@ -112,26 +112,35 @@ impl Node<'_> {
         }
     }
 
+    /// A pooling as one over windows of any shape.
+    fn maxima(&self) -> Option<WindowMax2d> {
+        let square = self.is::<MaxPool2d>().map(|op| WindowMax2d {
+            kernel: [op.kernel; 2],
+            stride: [op.stride; 2],
+            dilation: [1; 2],
+            padding: [0; 4],
+        });
+        square.or_else(|| self.is().cloned())
+    }
+
     /// Calls `window(output, first maximum)` for each pooling window of one example.
-    fn windows(&self, x: &[f64], mut window: impl FnMut(usize, usize)) {
-        let Some(op) = self.is::<MaxPool2d>() else {
-            return;
-        };
+    fn windows(&self, op: &WindowMax2d, x: &[f64], mut window: impl FnMut(usize, usize)) {
         let [channels, rows, columns] = self.output[..] else {
             return;
         };
         let [_, height, width] = self.inputs[0][..] else {
             return;
         };
+        let [left, _, top, _] = op.padding;
         for c in 0..channels {
             for (row, column) in pairs(rows, columns) {
-                let corner = (c * height + row * op.stride) * width + column * op.stride;
-                let mut best = corner;
-                for (dy, dx) in pairs(op.kernel, op.kernel) {
-                    let i = corner + dy * width + dx;
-                    best = if x[i] > x[best] { i } else { best };
-                }
-                window((c * rows + row) * columns + column, best);
+                let inside = pairs(op.kernel[0], op.kernel[1]).filter_map(|(dy, dx)| {
+                    let y = (row * op.stride[0] + dy * op.dilation[0]).checked_sub(top)?;
+                    let x = (column * op.stride[1] + dx * op.dilation[1]).checked_sub(left)?;
+                    (y < height && x < width).then_some((c * height + y) * width + x)
+                });
+                let best = inside.reduce(|best, i| if x[i] > x[best] { i } else { best });
+                window((c * rows + row) * columns + column, best.unwrap_or(0));
             }
         }
     }
@@ -235,8 +244,8 @@ impl Node<'_> {
                 let (normal, _) = self.normalized(op, kept, i, x[i]);
                 *out = self.params[0][c] * normal + self.params[1][c];
             }
-        } else if self.is::<MaxPool2d>().is_some() {
-            self.windows(x, |place, best| out[place] = x[best]);
+        } else if let Some(op) = self.maxima() {
+            self.windows(&op, x, |place, best| out[place] = x[best]);
         } else if let Some(op) = self.is::<ZeroPad2d>() {
             let places = self.padded(op);
             places.iter().zip(x).for_each(|(&place, x)| out[place] = *x);
@@ -290,8 +299,8 @@ impl Node<'_> {
                 into.add(0, c, u * normal);
                 into.add(1, c, *u);
             }
-        } else if self.is::<MaxPool2d>().is_some() {
-            self.windows(x, |place, best| dx[best] += u[place]);
+        } else if let Some(op) = self.maxima() {
+            self.windows(&op, x, |place, best| dx[best] += u[place]);
         } else if let Some(op) = self.is::<ZeroPad2d>() {
             let places = self.padded(op);
             (0..dx.len()).for_each(|i| dx[i] = u[places[i]]);

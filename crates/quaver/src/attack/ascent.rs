@@ -99,20 +99,12 @@ impl IteratedParams {
         }
     }
 
-    /// All parameters in force under a dialect.
-    #[must_use]
-    pub fn under(&self, dialect: Dialect) -> Self {
-        Self {
-            loss: self.loss.under(dialect),
-            ..self.clone()
-        }
-    }
-
-    /// The steps under a dialect: ours keeps the best iterate, the others the last.
+    /// The steps under a dialect: ours prefers an iterate that succeeded, the others return the
+    /// last.
     #[must_use]
     pub fn ascent(&self, dialect: Dialect) -> Ascent {
         Ascent {
-            objective: self.loss.under(dialect),
+            objective: self.loss,
             budget: self.budget(),
             step_size: self.step_size as f32,
             n_steps: self.n_steps,
@@ -155,8 +147,8 @@ pub struct Ascent {
     pub n_steps: u32,
     /// Where a step goes.
     pub direction: Direction,
-    /// Whether to return the best iterate, first by success and then by the objective, instead
-    /// of the last one. It costs one more forward pass.
+    /// Whether to return the last iterate that met the aim, or that of the largest objective
+    /// where none did, instead of the last one. It costs one more forward pass.
     pub keep_best: bool,
 }
 
@@ -284,7 +276,8 @@ impl Ascent {
         self.budget.project(x, image);
     }
 
-    /// Notes the images that are better than all before them.
+    /// Notes the images that are better than all before them; of those that meet the aim the
+    /// latest, which is mostly the last and so what other programs return.
     fn remember(
         &self,
         outputs: &Outputs,
@@ -297,10 +290,10 @@ impl Ascent {
             let value = outputs.value(place, self.objective, aim);
             let rank = (is_met(aim, outputs.class(place)), value);
             let better = match best[*row] {
-                None => !value.is_nan(),
-                Some(before) => (rank.0 && !before.0) || (rank.0 == before.0 && value > before.1),
+                None => true,
+                Some(before) => rank.0 || (!before.0 && value > before.1),
             };
-            if better {
+            if better && !value.is_nan() {
                 best[*row] = Some(rank);
                 found.set(*row, active.image(place));
             }

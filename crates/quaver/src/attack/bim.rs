@@ -26,8 +26,8 @@ pub(super) const ENTRY: Entry = Entry {
 /// sign(0) = 0; in L2 along g / ‖g‖₂.
 ///
 /// # Source
-/// "Adversarial examples in the physical world" (2017), section 2.2. Differs: the best iterate
-/// is returned (first by success, then by the loss, as the attack sees them), where the dialects
+/// "Adversarial examples in the physical world" (2017), section 2.2. Differs: the last iterate that succeeded
+/// is returned, or that of the largest loss where none did, as the attack sees them; the dialects
 /// `cleverhans-2.1` and `cleverhans-3.1` return the last.
 ///
 /// # Parameters
@@ -61,8 +61,8 @@ impl Attack for Bim {
         &ENTRY
     }
 
-    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params.under(dialect))
+    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
     }
 
     fn budget(&self, _: Setting) -> Budget {

@@ -87,10 +87,8 @@ impl Attack for Fgsm {
         &ENTRY
     }
 
-    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
-        let loss = self.params.loss.under(dialect);
-        let params = self.params.clone();
-        Spec::of(ENTRY.id, &FgsmParams { loss, ..params })
+    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
     }
 
     fn budget(&self, _: Setting) -> Budget {
@@ -107,7 +105,7 @@ impl Attack for Fgsm {
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
         let budget = self.budget(case.setting);
         let ascent = Ascent {
-            objective: self.params.loss.under(case.setting.dialect),
+            objective: self.params.loss,
             budget,
             step_size: budget.eps,
             n_steps: 1,

@@ -65,7 +65,7 @@ impl Jacobian {
         match self {
             Self::Probs => Objective::Prob,
             Self::Logits => Objective::Logit,
-            Self::LogProbs | Self::Auto => Objective::CrossEntropy,
+            Self::LogProbs | Self::Auto => Objective::CrossEntropyF64,
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Dialect;
 use crate::decision::softmax;
 use crate::threat::Goal;
 
@@ -24,12 +23,12 @@ pub struct Aim {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// -log p_y; targeted log p_t.
+    /// -log p_y; targeted log p_t. Its gradient has p and p - 1 rounded to float32, as the
+    /// frameworks form it: of a p that rounds to 1 nothing is left.
     #[default]
     CrossEntropy,
-    /// The same with p and p - 1 rounded to float32, as the frameworks form it: no gradient is
-    /// left of an image whose p rounds to 1. What `cross-entropy` means in their dialects.
-    CrossEntropyF32,
+    /// The same in float64, for networks that are that sure.
+    CrossEntropyF64,
     /// max over c != y of z_c, less z_y; targeted z_t less the largest other logit.
     Margin,
     /// Difference of logits ratio, (max over c != y of z_c - z_y) / (z_1st - z_3rd); targeted
@@ -46,16 +45,6 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// What it means in a dialect.
-    #[must_use]
-    pub const fn under(self, dialect: Dialect) -> Self {
-        match (self, dialect) {
-            (Self::CrossEntropy, Dialect::Corrected) => self,
-            (Self::CrossEntropy, _) => Self::CrossEntropyF32,
-            _ => self,
-        }
-    }
-
     /// The fewest classes it is defined for.
     #[must_use]
     pub const fn min_classes(self, goal: Goal) -> usize {
@@ -72,7 +61,7 @@ impl Objective {
         let (class, sign) = away_or_toward(aim);
         let z = |c: usize| f64::from(logits[c]);
         match self {
-            Self::CrossEntropy | Self::CrossEntropyF32 => sign * log_softmax(logits, class),
+            Self::CrossEntropy | Self::CrossEntropyF64 => sign * log_softmax(logits, class),
             Self::Margin => sign * (z(class) - z(best_other(logits, class))),
             Self::Dlr => {
                 let parts = Ratio::of(logits, aim);
@@ -93,8 +82,8 @@ impl Objective {
         let (class, sign) = away_or_toward(aim);
         let weight = weight * sign;
         match self {
-            Self::CrossEntropy => log_prob_gradient(logits, class, weight, upstream),
-            Self::CrossEntropyF32 => float32_gradient(logits, class, weight, upstream),
+            Self::CrossEntropy => float32_gradient(logits, class, weight, upstream),
+            Self::CrossEntropyF64 => log_prob_gradient(logits, class, weight, upstream),
             Self::Prob => {
                 let p = softmax(logits)[class];
                 log_prob_gradient(logits, class, weight * p, upstream);
@@ -215,7 +204,7 @@ mod tests {
 
     const ALL: [Objective; 7] = [
         Objective::CrossEntropy,
-        Objective::CrossEntropyF32,
+        Objective::CrossEntropyF64,
         Objective::Margin,
         Objective::Dlr,
         Objective::Prob,
@@ -283,8 +272,11 @@ mod tests {
             label: 0,
             target: None,
         };
-        Objective::CrossEntropy.upstream(&[60.0, 0.0], aim, 1.0, &mut upstream);
+        Objective::CrossEntropyF64.upstream(&[60.0, 0.0], aim, 1.0, &mut upstream);
         assert!(upstream[0] < 0.0 && upstream[1] > 0.0, "{upstream:?}");
+        let mut upstream = [0.0; 2];
+        Objective::CrossEntropy.upstream(&[60.0, 0.0], aim, 1.0, &mut upstream);
+        assert!(upstream[0] == 0.0 && upstream[1] > 0.0, "{upstream:?}");
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub(super) const ENTRY: Entry = Entry {
 ///
 /// # Source
 /// "Towards Deep Learning Models Resistant to Adversarial Attacks" (2018), section 2.1. Differs:
-/// the best iterate is returned (first by success, then by the loss, as the attack sees them).
-/// Dialects: `cleverhans-3.1` returns the last iterate; `cleverhans-2.1` as well, starts
+/// the last iterate that succeeded is returned, or that of the largest loss where none did, as
+/// the attack sees them. Dialects: `cleverhans-3.1` returns the last iterate; `cleverhans-2.1` as well, starts
 /// uniformly in the cube of radius eps whatever the norm, projected into the ball but not
 /// clipped to the pixel range before the first gradient, and steps along the sign in every norm.
 ///
@@ -108,8 +108,8 @@ impl Attack for Pgd {
         &ENTRY
     }
 
-    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params.under(dialect))
+    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params)
     }
 
     fn budget(&self, _: Setting) -> Budget {

@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, Axis};
 use quaver::attack::noise::NoiseMode;
 use quaver::attack::run::{Inputs, Options, run};
 use quaver::attack::{Dialect, LabelSource, build};
-use quaver::classifier::{Classifier, Images};
+use quaver::classifier::Images;
 use quaver::decision::Decision;
 use quaver::observe::Silent;
 
@@ -52,21 +52,18 @@ impl Agreement {
         off as f64 / (self.n() * self.n_pixels) as f64
     }
 
-    /// The same without the image that differs most.
-    pub(crate) fn differing_but_one(&self) -> f64 {
-        let most = self.off.iter().map(Vec::len).max().unwrap_or(0);
-        self.differing() - most as f64 / (self.n() * self.n_pixels) as f64
+    /// The same without the `apart` images that differ most.
+    pub(crate) fn differing_but(&self, apart: usize) -> f64 {
+        let mut off: Vec<usize> = self.off.iter().map(Vec::len).collect();
+        off.sort_unstable_by(|a, b| b.cmp(a));
+        let off: usize = off.iter().skip(apart).sum();
+        off as f64 / (self.n() * self.n_pixels) as f64
     }
 }
 
-/// Runs the attack `spec` without noise on `model`, which is the reference's network or wraps
-/// it, and compares with the array `name`.
-pub(crate) fn compare(
-    reference: &Reference,
-    model: &dyn Classifier,
-    (name, spec): (&str, &str),
-) -> Agreement {
-    let ours = attacked(reference, model, spec);
+/// Runs the attack `spec` without noise and compares with the array `name`.
+pub(crate) fn compare(reference: &Reference, (name, spec): (&str, &str)) -> Agreement {
+    let ours = attacked(reference, spec);
     let theirs = reference.images(name);
     let off = ours.outer_iter().zip(theirs.outer_iter());
     let off = off.map(|(ours, theirs)| {
@@ -93,7 +90,7 @@ pub(crate) fn compare(
     }
 }
 
-fn attacked(reference: &Reference, model: &dyn Classifier, spec: &str) -> Images {
+fn attacked(reference: &Reference, spec: &str) -> Images {
     let attack = build(spec).unwrap();
     let entry = attack.entry();
     let start = entry.takes_start.then(|| reference.images("pgd_start"));
@@ -104,21 +101,14 @@ fn attacked(reference: &Reference, model: &dyn Classifier, spec: &str) -> Images
         targets: entry.always_targeted.then_some(&reference.targets[..]),
         start: start.as_ref().map(|start| start.view()),
     };
-    // The references return the last iterate, as CleverHans 3.1 does; where no pair is
-    // admissible they stop, as our own JSMA does.
-    let dialect = if entry.always_targeted {
-        Dialect::Corrected
-    } else {
-        Dialect::CleverHans31
-    };
     let options = Options {
         labels: LabelSource::True,
         noise: NoiseMode::Off,
         // Not read: classes are compared without noise.
         decision: Decision::First,
-        ..Options::of(dialect)
+        ..Options::of(Dialect::Corrected)
     };
-    run(&*attack, model, &inputs, &options, &Silent)
+    run(&*attack, &reference.network, &inputs, &options, &Silent)
         .unwrap()
         .x_adv
 }

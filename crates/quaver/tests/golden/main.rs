@@ -12,7 +12,6 @@ mod beside;
 mod digits;
 mod explain;
 mod failures;
-mod float64_loss;
 mod network;
 mod passes;
 mod reference;

@@ -175,25 +175,39 @@ def jacobian(net, image, of_probs):
     return torch.stack(rows)
 
 
+def first_best(t, o, free):
+    """Exhaustively: the first of the best pairs of `free` in row-major order, and its score."""
+    a, b = t[free, None] + t[None, free], o[free, None] + o[None, free]
+    valid = (a > 0) & (b < 0)
+    valid.fill_diagonal_(False)
+    scores = torch.where(valid, -a * b, -1.0)
+    best = scores.argmax().item()
+    return [free[i].item() for i in divmod(best, len(free))], scores.flatten()[best].item()
+
+
+def best_pair(t, o, free):
+    """The same among those alone that could be part of a pair as good as one already found."""
+    if len(free) < 2:
+        return None
+    most = (t + t[free].max()).clamp(min=0) * -(o + o[free].min()).clamp(max=0)
+    few = free[most[free].argsort(descending=True)[:40]]
+    found = first_best(t, o, few.sort().values)[1]
+    pair, score = first_best(t, o, free[most[free] >= found] if found > 0 else free)
+    return pair if score >= 0 else None
+
+
 def jsma(net, image, target, of_probs):
     """Pairs scored in float64, all of them, the first of equals in row-major order."""
     image = image.clone()
-    free = image.flatten() < 1
     for _ in range(PAIRS):
         if net(image[None])[0].argmax() == target:
             break
         rows = jacobian(net, image, of_probs).double()
         t = rows[target]
-        o = rows.sum(0) - t
-        a, b = t[:, None] + t[None], o[:, None] + o[None]
-        valid = (a > 0) & (b < 0) & free[:, None] & free[None]
-        valid.fill_diagonal_(False)
-        if not valid.any():
+        pair = best_pair(t, rows.sum(0) - t, (image.flatten() < 1).nonzero().flatten())
+        if pair is None:
             break
-        best = torch.where(valid, -a * b, -1.0).argmax().item()
-        for i in divmod(best, len(t)):
-            image.view(-1)[i] = 1
-            free[i] = False
+        image.view(-1)[pair] = 1
     return image
 
 

@@ -10,6 +10,7 @@ use quaver::data::npy::NpyArray;
 use quaver::data::npz::NpzReader;
 use quaver::network::Network;
 use quaver_nn::engine::Engine;
+use quaver_nn::format::onnx::{Options, import};
 use quaver_nn::format::safetensors::{load_tensors, take_params};
 use quaver_nn::graph::Graph;
 use quaver_nn::model::{Info, Model};
@@ -22,8 +23,12 @@ pub(crate) fn folder_of_subset() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/data")
 }
 
-/// The larger ones: `shared/golden` beside the repository, if it is there.
+/// The larger ones: the folder that QUAVER_GOLDEN names, or else `shared/golden` beside the
+/// repository, if it is there.
 pub(crate) fn folder_beside() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("QUAVER_GOLDEN") {
+        return Some(folder.into());
+    }
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     above
         .map(|folder| folder.join("shared/golden"))
@@ -42,8 +47,7 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// Reads `name.safetensors` and `name.npz`; arrays that several networks share may lie in
-    /// `images.npz`.
+    /// The network `graph` with the weights in `name.safetensors`, and the arrays.
     pub(crate) fn load(folder: &Path, name: &str, graph: Graph) -> Self {
         let file = folder.join(format!("{name}.safetensors"));
         let mut tensors = load_tensors(&file).unwrap();
@@ -54,6 +58,18 @@ impl Reference {
             params,
             info: Info::default(),
         };
+        Self::new(folder, name, model)
+    }
+
+    /// The network of `file.onnx`, and the arrays of the one that it was exported from.
+    pub(crate) fn import(folder: &Path, file: &str) -> Self {
+        let path = folder.join(format!("{file}.onnx"));
+        let imported = import(&path, &Options::default()).unwrap();
+        Self::new(folder, file.trim_end_matches("-dynamo"), imported.model)
+    }
+
+    /// Reads `name.npz`; arrays that several networks share may lie in `images.npz`.
+    fn new(folder: &Path, name: &str, model: Model) -> Self {
         let engine = Arc::new(Engine::new(2, None).unwrap());
         let mut arrays = read(&folder.join(format!("{name}.npz")));
         let images = folder.join(IMAGES);

@@ -3,10 +3,8 @@
 
 use crate::attacks::{GRADIENT, SALIENCY, compare};
 use crate::failures::Failures;
-use crate::float64_loss::Float64Loss;
 use crate::reference::{Reference, folder_of_subset};
 use crate::{network, passes};
-use quaver::classifier::Classifier;
 use quaver::decision::softmax;
 use quaver_nn::graph::Graph;
 
@@ -51,13 +49,13 @@ fn outputs(name: &str, reference: &Reference, failures: &mut Failures) {
 }
 
 fn attacks(name: &str, reference: &Reference, failures: &mut Failures) {
-    // The references are float64, the framework's dialect is not.
-    let exact = Float64Loss(&reference.network);
-    let with_loss = GRADIENT.map(|attack| (attack, &exact as &dyn Classifier));
-    let without = SALIENCY.map(|attack| (attack, &reference.network as &dyn Classifier));
-    for (attack, model) in with_loss.into_iter().chain(without) {
-        let what = attack.0;
-        let ours = compare(reference, model, attack);
+    for (what, spec) in GRADIENT.into_iter().chain(SALIENCY) {
+        // The references are float64.
+        let spec = match what.starts_with("jsma") {
+            true => spec.into(),
+            false => spec.replace(')', ",loss=cross-entropy-f64)"),
+        };
+        let ours = compare(reference, (what, &spec));
         let (differing, same) = (ours.differing(), ours.n_same());
         println!(
             "{name} {what}: n={} differing={differing:.5} same_images={same}",

@@ -110,7 +110,7 @@ fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<Vec<f32>
             label: labels[row],
             target: None,
         };
-        Objective::CrossEntropyF32.upstream(logits, aim, 1.0, upstream);
+        Objective::CrossEntropy.upstream(logits, aim, 1.0, upstream);
     })?;
     Ok(vjp.gradient.into_iter().collect())
 }

@@ -77,12 +77,14 @@ impl Array {
         }
     }
 
-    /// The one number, if there is one.
+    /// The one number that all of it is, if there is one.
     pub(super) fn scalar(&self) -> Option<f32> {
         match &self.numbers {
-            Numbers::Float(values) if values.len() == 1 => Some(values[0]),
-            Numbers::Int(values) if values.len() == 1 => Some(values[0] as f32),
-            _ => None,
+            Numbers::Float(v) => v.first().filter(|one| v.iter().all(|v| v == *one)).copied(),
+            Numbers::Int(v) => v
+                .first()
+                .filter(|one| v.iter().all(|v| v == *one))
+                .map(|v| *v as f32),
         }
     }
 
@@ -105,10 +107,7 @@ impl Array {
         if perm.len() != rank || seen.contains(&false) {
             return Err(format!("{perm:?} is no permutation of {rank} axes"));
         }
-        let mut stride = vec![1; rank];
-        for i in (1..rank).rev() {
-            stride[i - 1] = stride[i] * self.shape[i];
-        }
+        let stride = row_major(&self.shape);
         let shape: Vec<usize> = perm.iter().map(|&p| self.shape[p]).collect();
         let stride: Vec<usize> = perm.iter().map(|&p| stride[p]).collect();
         Ok(self.gathered(shape.clone(), &indices(&shape, &stride, 0)))
@@ -139,6 +138,15 @@ impl Array {
     }
 }
 
+/// Distances in memory of the axes of `shape` in row-major order.
+pub(super) fn row_major(shape: &[usize]) -> Vec<usize> {
+    let mut stride = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        stride[i - 1] = stride[i] * shape[i];
+    }
+    stride
+}
+
 /// Places in memory of the elements of `shape` in row-major order, axes `stride` apart.
 pub(super) fn indices(shape: &[usize], stride: &[usize], offset: usize) -> Vec<usize> {
     let mut out = vec![offset];
@@ -160,7 +168,7 @@ pub(super) fn read(tensor: &TensorMessage) -> Result<Array, OnnxError> {
         reason,
     };
     if tensor.data_location != 0 {
-        let reason = "its numbers lie in another file; save the model in one (external_data=False)";
+        let reason = "its numbers lie in another file, which is read with the file that names it";
         return Err(wrong(reason.into()));
     }
     let axis = |&d: &i64| usize::try_from(d).map_err(|_| wrong(format!("an axis of size {d}")));

@@ -3,7 +3,7 @@
 use super::error::{OnnxError, Reason};
 use crate::graph::Graph;
 use crate::model::{Info, Model};
-use crate::op::{Op, Shape, from_config};
+use crate::op::{Op, Shape, Stochastic, from_config};
 
 /// A layer with its numbers.
 pub(super) struct Layer {
@@ -28,7 +28,8 @@ impl Builder {
         }
     }
 
-    /// Adds a layer and returns its output value.
+    /// Adds a layer and returns its output value; of two that compute the same without noise or
+    /// parameters the first serves both.
     pub(super) fn push(
         &mut self,
         from: &str,
@@ -51,6 +52,16 @@ impl Builder {
         }
         if op.params(&shapes).len() != params.len() {
             return Err(format!("{} takes other parameters", op.name()));
+        }
+        if params.is_empty() && op.stochastic() == Stochastic::No {
+            let same = |layer: &Layer| {
+                layer.inputs == inputs
+                    && layer.op.name() == op.name()
+                    && layer.op.config() == op.config()
+            };
+            if let Some(at) = self.layers.iter().position(same) {
+                return Ok(at + 1);
+            }
         }
         self.shapes.push(shape);
         self.layers.push(Layer {

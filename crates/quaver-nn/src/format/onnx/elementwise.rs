@@ -60,6 +60,7 @@ pub(super) fn fold(
             kind,
         },
         latent,
+        is_fixed: false,
     }))
 }
 

@@ -10,7 +10,7 @@ use crate::atomic_file;
 use crate::model::Model;
 use crate::op::{
     AveragePool2d, BatchNorm, Conv2d, Dense, Dropout, Function, GroupedConv2d, MaxPool2d, Op,
-    Pointwise, Quantize, Relu, ZeroPad2d,
+    Pointwise, Quantize, Relu, WindowMax2d, ZeroPad2d,
 };
 use crate::quantizer::Quantization;
 use prost::Message;
@@ -60,8 +60,12 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>, OnnxError> {
             rank: model.graph.shape(i + 1).len(),
         };
         let params = model.graph.params().swap_remove(i);
+        let fixed = layer.is::<BatchNorm>().is_some_and(|op| !op.scale);
         for (spec, values) in params.iter().zip(&model.params[i]) {
-            writer.floats(&layer.part(spec.name), &spec.shape, values);
+            match fixed && spec.name == "weight" {
+                true => writer.constant(&layer.part(spec.name), &spec.shape, values),
+                false => writer.floats(&layer.part(spec.name), &spec.shape, values),
+            };
         }
         writer.layer(&layer)?;
     }
@@ -156,16 +160,32 @@ fn float(name: &str, value: f64) -> Attribute {
     }
 }
 
+fn tensor(name: &str, shape: &[usize], values: &[f32]) -> TensorMessage {
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    TensorMessage {
+        dims: shape.iter().map(|&d| d as i64).collect(),
+        data_type: kind::FLOAT,
+        name: name.into(),
+        raw_data: Bytes::from(bytes),
+        ..TensorMessage::default()
+    }
+}
+
 impl Writer {
     fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        self.constants.push(TensorMessage {
-            dims: shape.iter().map(|&d| d as i64).collect(),
-            data_type: kind::FLOAT,
-            name: name.into(),
-            raw_data: Bytes::from(bytes),
-            ..TensorMessage::default()
-        });
+        self.constants.push(tensor(name, shape, values));
+        name.into()
+    }
+
+    /// Numbers that are no parameter.
+    fn constant(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
+        let value = Attribute {
+            name: "value".into(),
+            t: Some(Box::new(tensor(name, shape, values))),
+            kind: Attribute::TENSOR,
+            ..Attribute::default()
+        };
+        self.node("Constant", &[], name, vec![value]);
         name.into()
     }
 
@@ -239,6 +259,15 @@ impl Writer {
                 ints("strides", [op.stride; 2]),
             ];
             self.node("MaxPool", inputs, output, sizes);
+        } else if let Some(op) = layer.is::<WindowMax2d>() {
+            let [left, right, top, bottom] = op.padding;
+            let attributes = vec![
+                ints("kernel_shape", op.kernel),
+                ints("strides", op.stride),
+                ints("dilations", op.dilation),
+                ints("pads", [top, left, bottom, right]),
+            ];
+            self.node("MaxPool", inputs, output, attributes);
         } else if let Some(op) = layer.is::<AveragePool2d>() {
             let [left, right, top, bottom] = op.padding;
             let attributes = vec![

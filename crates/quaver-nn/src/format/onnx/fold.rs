@@ -1,7 +1,7 @@
 //! Nodes whose inputs are all constants, computed while importing: exporters leave quantizers of
 //! weights, paddings and shapes as such subgraphs.
 
-use super::array::{Array, Numbers, indices, kind};
+use super::array::{Array, Numbers, indices, kind, row_major};
 use super::error::Reason;
 use super::node::Node;
 
@@ -11,6 +11,8 @@ pub(super) struct Constant {
     pub(super) array: Array,
     /// What a chain of elementwise operators began with, in the shape of `array`.
     pub(super) latent: Option<Array>,
+    /// Whether a Constant node holds it, which no training moves, and not a parameter.
+    pub(super) is_fixed: bool,
 }
 
 impl From<Array> for Constant {
@@ -18,27 +20,50 @@ impl From<Array> for Constant {
         Self {
             array,
             latent: None,
+            is_fixed: false,
         }
     }
 }
 
-/// Numbers that computed constants may have in all.
+/// Numbers that computed constants may have.
 #[derive(Debug)]
-pub(super) struct Budget(pub(super) usize);
+pub(super) struct Budget {
+    /// At the same time.
+    live: usize,
+    /// In all.
+    all: usize,
+}
 
 impl Budget {
+    /// Long chains compute many constants of which few live at a time.
+    const CHAIN: usize = 64;
+
+    pub(super) fn new(live: usize) -> Self {
+        let all = live.saturating_mul(Self::CHAIN);
+        Self { live, all }
+    }
+
     /// Claims memory for a constant of `shape`.
     pub(super) fn take(&mut self, shape: &[usize]) -> Result<(), Reason> {
         let count = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
-        match count.and_then(|n| self.0.checked_sub(n)) {
-            Some(left) => {
-                self.0 = left;
-                Ok(())
-            }
-            None => Err(format!(
+        let left = count.and_then(|n| Some((self.live.checked_sub(n)?, self.all.checked_sub(n)?)));
+        let (live, all) = left.ok_or_else(|| {
+            format!(
                 "computing a constant of shape {shape:?} takes more memory than the file explains"
-            )),
-        }
+            )
+        })?;
+        (self.live, self.all) = (live, all);
+        Ok(())
+    }
+
+    /// Numbers that may still live.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Gives back what a constant took that nothing reads any more.
+    pub(super) fn give(&mut self, numbers: usize) {
+        self.live += numbers;
     }
 }
 
@@ -84,11 +109,28 @@ pub(super) fn fold(
             let sizes = shape.iter().map(|&d| d as i64).collect();
             Some(Array::ints(vec![shape.len()], sizes))
         }
+        "Expand" => {
+            // To the shape of a batch of any size it need not grow: what reads it does.
+            let shape = sizes(array(1)?.as_ints()?)?;
+            match shape[..] {
+                [0, _, ..] => Some(array(0)?.clone()),
+                _ => {
+                    budget.take(&shape)?;
+                    Some(broadcast(array(0)?, &shape)?)
+                }
+            }
+        }
+        "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin" => Some(reduce(
+            node,
+            array(0)?,
+            inputs.get(1).copied().flatten(),
+            budget,
+        )?),
         "Gather" => Some(gather(node, array(0)?, array(1)?, budget)?),
         "Slice" => Some(slice(inputs, budget)?),
         "Concat" => Some(concat(node, inputs, budget)?),
         "ConstantOfShape" => {
-            let shape = sizes(array(0)?.as_ints()?)?;
+            let shape = example(sizes(array(0)?.as_ints()?)?);
             budget.take(&shape)?;
             let n = shape.iter().product();
             Some(match node.tensor("value")? {
@@ -111,6 +153,15 @@ pub(super) fn fold(
     }
 }
 
+/// The shape of a constant for every example: one number for a batch of any size, whose axis
+/// shapes here have as 0.
+fn example(shape: Vec<usize>) -> Vec<usize> {
+    match shape[..] {
+        [0, _, ..] => vec![1; shape.len()],
+        _ => shape,
+    }
+}
+
 fn cast(from: &Constant, to: i64) -> Constant {
     let to = i32::try_from(to).unwrap_or_default();
     let mut array = from.array.clone();
@@ -125,7 +176,11 @@ fn cast(from: &Constant, to: i64) -> Constant {
         .latent
         .clone()
         .or_else(|| from.array.is_float().then(|| from.array.clone()));
-    Constant { array, latent }
+    Constant {
+        array,
+        latent,
+        is_fixed: false,
+    }
 }
 
 /// Moves values and latent values alike.
@@ -137,7 +192,11 @@ fn moved(
     budget.take(&from.array.shape)?;
     let latent = from.latent.as_ref().map(&by).transpose()?;
     let array = by(&from.array)?;
-    Ok(Constant { array, latent })
+    Ok(Constant {
+        array,
+        latent,
+        is_fixed: from.is_fixed,
+    })
 }
 
 pub(super) fn sizes(values: &[i64]) -> Result<Vec<usize>, Reason> {
@@ -241,6 +300,63 @@ fn gather(
         .map(place)
         .collect::<Result<Vec<_>, _>>()?;
     Ok(from.gathered(which.shape.clone(), &places))
+}
+
+/// Sums, means and largest or smallest numbers along axes, all of them unless some are named.
+fn reduce(
+    node: &Node<'_>,
+    from: &Array,
+    axes: Option<&Constant>,
+    budget: &mut Budget,
+) -> Result<Array, Reason> {
+    let rank = from.shape.len();
+    let named = match axes {
+        Some(axes) => axes.array.as_ints()?.to_vec(),
+        None => node.ints("axes")?.unwrap_or_default(),
+    };
+    let is_reduced = |i: usize| {
+        let is_named = |a: &i64| a.rem_euclid(rank.max(1) as i64) == i as i64;
+        named.is_empty() || named.iter().any(is_named)
+    };
+    let shape: Vec<usize> = from
+        .shape
+        .iter()
+        .enumerate()
+        .map(|(i, &n)| if is_reduced(i) { 1 } else { n })
+        .collect();
+    budget.take(&from.shape)?;
+    let places = indices(&shape, &row_major(&shape), 0);
+    let place = broadcast(
+        &Array::ints(shape.clone(), places.iter().map(|&p| p as i64).collect()),
+        &from.shape,
+    )?;
+    let (op, count) = (node.op(), from.len() / places.len().max(1));
+    let mut out = vec![None; places.len()];
+    for (v, at) in from.as_floats().into_iter().zip(place.as_ints()?) {
+        let (v, so_far) = (f64::from(v), &mut out[*at as usize]);
+        *so_far = Some(match (*so_far, op) {
+            (None, _) => v,
+            (Some(a), "ReduceMax") => v.max(a),
+            (Some(a), "ReduceMin") => v.min(a),
+            (Some(a), _) => v + a,
+        });
+    }
+    let divisor = if op == "ReduceMean" {
+        count as f64
+    } else {
+        1.0
+    };
+    let numbers = out.into_iter().map(|v| (v.unwrap_or(0.0) / divisor) as f32);
+    let kept = shape
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !is_reduced(*i))
+        .map(|(_, n)| *n);
+    let shape = match node.int("keepdims", 1)? {
+        0 => kept.collect(),
+        _ => shape.clone(),
+    };
+    Ok(Array::floats(shape, numbers.collect()))
 }
 
 /// Slicing along the axes that are named, with any step.

@@ -1,13 +1,14 @@
-//! Nodes with weights, and pooling.
+//! Nodes with weights, and normalization.
 
 use super::array::Array;
 use super::error::Reason;
 use super::fold::Constant;
 use super::node::Node;
-use super::quantized::{Weights, recognize};
+use super::quantized::{Weights, recognize, recognize_scaled};
 use super::translate::Translator;
 use super::value::{Activation, Value};
-use crate::op::{AveragePool2d, BatchNorm, Conv2d, Dense, GroupedConv2d, MaxPool2d, ZeroPad2d};
+use crate::op::{Affine, BatchNorm, Conv2d, Dense, GroupedConv2d, ZeroPad2d};
+use crate::quantizer::Quantization;
 
 /// The shortest decimal number that is this float32: 1e-5 rather than 9.99999974e-6.
 pub(super) fn decimal(value: f32) -> f64 {
@@ -15,7 +16,11 @@ pub(super) fn decimal(value: f32) -> f64 {
 }
 
 /// Padding `[top, left, bottom, right]` of a convolution or pooling over `shape`.
-fn padding(node: &Node<'_>, shape: &[usize], reach: [usize; 2]) -> Result<[usize; 4], Reason> {
+pub(super) fn padding(
+    node: &Node<'_>,
+    shape: &[usize],
+    reach: [usize; 2],
+) -> Result<[usize; 4], Reason> {
     let upper = match node.text("auto_pad")? {
         "" | "NOTSET" => return node.sizes("pads", [0; 4]),
         "VALID" => return Ok([0; 4]),
@@ -34,17 +39,70 @@ fn padding(node: &Node<'_>, shape: &[usize], reach: [usize; 2]) -> Result<[usize
     Ok(out)
 }
 
+/// Pixels from the first to the last of a window along an axis.
+pub(super) fn reach(kernel: usize, dilation: usize) -> usize {
+    (kernel.max(1) - 1).saturating_mul(dilation) + 1
+}
+
+/// Weights of a layer, its bias, and what its outputs are multiplied by before the bias.
+struct Product {
+    weights: Weights,
+    bias: Option<Vec<f32>>,
+    factors: Option<Vec<f32>>,
+}
+
 impl Translator<'_> {
-    fn weights(&mut self, node: &Node<'_>, constant: &Constant) -> Weights {
-        let weights = recognize(constant, self.surrogate);
+    fn weights(&mut self, node: &Node<'_>, constant: &Constant, bias: Option<Vec<f32>>) -> Product {
+        let mut weights = recognize(constant, self.surrogate);
+        let mut factors = None;
+        if weights.quantizer.is_none()
+            && let Some(found) = recognize_scaled(constant, self.surrogate)
+        {
+            (weights, factors) = (found.0, Some(found.1));
+        }
         if let Some(quantizer) = &weights.quantizer {
             let config = serde_json::json!(quantizer);
+            let each = factors
+                .as_ref()
+                .map_or("", |_| ", times a factor for each channel");
             self.notes.push(format!(
-                "{}: its weights lie on a grid: {config}",
+                "{}: its weights lie on a grid: {config}{each}",
                 node.name()
             ));
         }
-        weights
+        Product {
+            weights,
+            bias,
+            factors,
+        }
+    }
+
+    /// Adds a layer with weights, made by `op` of whether it has a bias and of its quantizer.
+    fn weighted<O: crate::op::Op>(
+        &mut self,
+        node: &Node<'_>,
+        x: &Activation,
+        product: Product,
+        op: impl Fn(bool, Option<Quantization>) -> O,
+    ) -> Result<Value, Reason> {
+        let Product {
+            weights,
+            bias,
+            factors,
+        } = product;
+        let Some(factors) = factors else {
+            let op = op(bias.is_some(), weights.quantizer);
+            let params = std::iter::once(weights.values).chain(bias).collect();
+            return self.push(node, op, x, params);
+        };
+        let value = op(false, weights.quantizer);
+        let value = self
+            .build
+            .push(node.name(), value, &[x.value], vec![weights.values])?;
+        let shift = bias.unwrap_or_else(|| vec![0.0; factors.len()]);
+        let [scale, shift] = [factors, shift].map(|v| v.into_iter().map(decimal).collect());
+        let x = Activation::new(value, &self.build.shapes[value]);
+        self.push(node, Affine { scale, shift }, &x, Vec::new())
     }
 
     pub(super) fn convolution(
@@ -63,41 +121,40 @@ impl Translator<'_> {
         let dilation = node.sizes("dilations", [1; 2])?;
         let groups = usize::try_from(node.int("group", 1)?).unwrap_or(0);
         let stride = node.sizes("strides", [1; 2])?;
-        let reach = |axis: usize, k: usize| (k.max(1) - 1).saturating_mul(dilation[axis]) + 1;
-        let pads = padding(node, &x.shape, [reach(0, kh), reach(1, kw)])?;
+        let pads = padding(
+            node,
+            &x.shape,
+            [reach(kh, dilation[0]), reach(kw, dilation[1])],
+        )?;
         let is_plain = groups == 1 && dilation == [1, 1] && stride[0] == stride[1];
         let even = is_plain && pads.iter().all(|p| *p == pads[0]) && pads[0] < kh.min(kw);
         if !even && pads != [0; 4] {
             x = self.padded(node, &x, pads)?;
         }
         let bias = Self::optional(inputs, 2, "bias")?.map(|b| b.array.as_floats());
-        let weights = self.weights(node, kernel);
+        let product = self.weights(node, kernel, bias);
         let (in_channels, kernel) = (channels.saturating_mul(groups), [kh, kw]);
-        let (has_bias, quantizer) = (bias.is_some(), weights.quantizer);
-        let params = std::iter::once(weights.values).chain(bias).collect();
         if !is_plain {
-            let op = GroupedConv2d {
+            return self.weighted(node, &x, product, |bias, quantizer| GroupedConv2d {
                 in_channels,
                 out_channels,
                 kernel,
                 stride,
                 dilation,
                 groups,
-                bias: has_bias,
+                bias,
                 quantizer,
-            };
-            return self.push(node, op, &x, params);
+            });
         }
-        let op = Conv2d {
+        self.weighted(node, &x, product, |bias, quantizer| Conv2d {
             in_channels,
             out_channels,
             kernel,
             stride: stride[0],
             padding: if even { pads[0] } else { 0 },
-            bias: has_bias,
+            bias,
             quantizer,
-        };
-        self.push(node, op, &x, params)
+        })
     }
 
     /// `x` with zeros around it, `[top, left, bottom, right]`.
@@ -114,7 +171,7 @@ impl Translator<'_> {
     }
 
     /// Adds a layer whose output has the order of this engine.
-    fn push(
+    pub(super) fn push(
         &mut self,
         node: &Node<'_>,
         op: impl crate::op::Op,
@@ -190,21 +247,20 @@ impl Translator<'_> {
                 Some(latent) => Some(place(turn(latent)?)?),
                 None => None,
             },
+            is_fixed: weight.is_fixed,
         };
         let (out_features, in_features) = (moved.array.shape[0], moved.array.shape[1]);
-        let weights = self.weights(node, &moved);
         let bias = bias.map(|bias| match bias.array.as_floats() {
             one if one.len() == 1 => vec![one[0]; out_features],
             all => all,
         });
-        let op = Dense {
+        let product = self.weights(node, &moved, bias);
+        self.weighted(node, &x, product, |bias, quantizer| Dense {
             in_features,
             out_features,
-            bias: bias.is_some(),
-            quantizer: weights.quantizer,
-        };
-        let params = std::iter::once(weights.values).chain(bias).collect();
-        self.push(node, op, &x, params)
+            bias,
+            quantizer,
+        })
     }
 
     pub(super) fn normalization(
@@ -241,97 +297,17 @@ impl Translator<'_> {
         if params[3].iter().any(|v| *v < 0.0) {
             return Err("a variance is negative".into());
         }
+        // A normalization without gamma has ones that are no parameter.
+        let is_fixed = Self::constant(inputs, 1, "scale")?.is_fixed;
+        let has_scale = !is_fixed || params[0].iter().any(|gamma| *gamma != 1.0);
         let momentum = 1.0 - decimal(node.float("momentum", 0.9)?);
         let op = BatchNorm {
             eps: decimal(node.float("epsilon", 1e-5)?),
             // Back from 1 - 0.9 to the number that it was before.
             momentum: decimal(momentum as f32),
-            ..BatchNorm::new(order.len(), true)
+            ..BatchNorm::new(order.len(), has_scale)
         };
         let value = self.build.push(node.name(), op, &[x.value], params)?;
         Ok(Value::Activation(x.at(value)))
-    }
-
-    pub(super) fn pool(
-        &mut self,
-        node: &Node<'_>,
-        inputs: &[Option<&Value>],
-    ) -> Result<Value, Reason> {
-        let x = self.image(node.name(), inputs)?;
-        let whole = [x.shape[1], x.shape[2]];
-        let average = |kernel, stride, padding, count_padding| AveragePool2d {
-            kernel,
-            stride,
-            padding,
-            count_padding,
-        };
-        match node.op() {
-            "GlobalAveragePool" => {
-                return self.push(node, average(whole, [1, 1], [0; 4], false), &x, Vec::new());
-            }
-            "ReduceMean" => return self.mean(node, inputs, &x),
-            _ => {}
-        }
-        let kernel = match node.op() {
-            "GlobalMaxPool" => whole,
-            _ => node.sizes("kernel_shape", [0; 2])?,
-        };
-        let stride = node.sizes("strides", [1; 2])?;
-        let [top, left, bottom, right] = padding(node, &x.shape, kernel)?;
-        let dilation = node.sizes("dilations", [1; 2])?;
-        let ceil = node.int("ceil_mode", 0)? != 0;
-        let covers = |n: usize, k: usize, s: usize| n >= k && s > 0 && (n - k).is_multiple_of(s);
-        let exact = covers(whole[0] + top + bottom, kernel[0], stride[0])
-            && covers(whole[1] + left + right, kernel[1], stride[1]);
-        if dilation != [1, 1] || (ceil && !exact) {
-            return Err("windows with dilation or beyond the image are not pooled here".into());
-        }
-        let padding = [left, right, top, bottom];
-        if node.op() == "AveragePool" {
-            let count = node.int("count_include_pad", 0)? != 0;
-            let op = average(kernel, stride, padding, count);
-            return self.push(node, op, &x, Vec::new());
-        }
-        if padding != [0; 4] || kernel[0] != kernel[1] || stride[0] != stride[1] {
-            return Err(format!(
-                "kernel {kernel:?}, strides {stride:?}, pads {padding:?}; maxima here are taken \
-                 over square windows without padding"
-            ));
-        }
-        let op = MaxPool2d {
-            kernel: kernel[0],
-            stride: stride[0],
-        };
-        self.push(node, op, &x, Vec::new())
-    }
-
-    /// A mean over all positions.
-    fn mean(
-        &mut self,
-        node: &Node<'_>,
-        inputs: &[Option<&Value>],
-        x: &Activation,
-    ) -> Result<Value, Reason> {
-        let axes = match Self::optional(inputs, 1, "axes")? {
-            Some(axes) => axes.array.as_ints()?.to_vec(),
-            None => node.ints("axes")?.unwrap_or_default(),
-        };
-        let mut axes: Vec<i64> = axes.iter().map(|a| a.rem_euclid(4)).collect();
-        axes.sort_unstable();
-        if axes != [2, 3] {
-            return Err("only a mean over height and width is built here".into());
-        }
-        let op = AveragePool2d {
-            kernel: [x.shape[1], x.shape[2]],
-            stride: [1, 1],
-            padding: [0; 4],
-            count_padding: false,
-        };
-        let value = self.build.push(node.name(), op, &[x.value], Vec::new())?;
-        let pooled = Activation::new(value, &self.build.shapes[value]);
-        match node.int("keepdims", 1)? {
-            0 => Ok(Value::Activation(pooled.reshaped(vec![x.shape[0]])?)),
-            _ => Ok(Value::Activation(pooled)),
-        }
     }
 }

@@ -2,11 +2,11 @@
 //! becomes a struct of hundreds, a packed integer of one byte becomes eight.
 
 use super::error::OnnxError;
-use super::message::{Attribute, GraphMessage, NodeMessage, TensorMessage};
+use super::message::{Attribute, External, GraphMessage, NodeMessage, TensorMessage};
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 /// Largest file that is read, in bytes.
-const MAX_FILE: usize = 1 << 31;
+pub(super) const MAX_FILE: usize = 1 << 31;
 /// Bytes that any file may take for its structure, however short it is.
 const FLOOR: usize = 1 << 20;
 /// Bytes of structure and numbers for each byte of a longer file. Large arrays are not copied.
@@ -21,6 +21,7 @@ enum Kind {
     Node,
     Attribute,
     Tensor,
+    External,
 }
 
 /// What a length-delimited field holds.
@@ -49,8 +50,9 @@ fn field(kind: Kind, tag: u32) -> Field {
         (Kind::Attribute, 8) | (Kind::Tensor, 1 | 7) => Field::Numbers(16),
         (Kind::Tensor, 5) => Field::Numbers(8),
         (Kind::Attribute, 7) | (Kind::Tensor, 4 | 10) => Field::Numbers(2),
+        (Kind::Tensor, 13) => message(Kind::External, size_of::<External>()),
         (Kind::Attribute, 4) | (Kind::Tensor, 9) => Field::Free,
-        (Kind::Attribute, 6 | 9..=19) | (Kind::Tensor, 6 | 11..) => Field::Free,
+        (Kind::Attribute, 6 | 9..=19) | (Kind::Tensor, 6 | 11 | 12 | 14..) => Field::Free,
         (Kind::Graph, 10 | 13..) | (Kind::File, 14..) | (Kind::Node, 6 | 8..) => Field::Free,
         _ => Field::Text,
     }

@@ -105,8 +105,19 @@ pub(super) struct TensorMessage {
     pub(super) raw_data: Bytes,
     #[prost(double, repeated, tag = "10")]
     pub(super) double_data: Vec<f64>,
+    #[prost(message, repeated, tag = "13")]
+    pub(super) external_data: Vec<External>,
     #[prost(int32, tag = "14")]
     pub(super) data_location: i32,
+}
+
+/// Where the numbers of an array are outside the file: `location`, `offset` or `length`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct External {
+    #[prost(string, tag = "1")]
+    pub(super) key: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
 }
 
 /// An input or output of a graph.

@@ -5,17 +5,20 @@
 //! exporters leave of them, so that surrogate gradients survive. What cannot be expressed is
 //! refused with the node's name and what would be needed.
 
+mod arithmetic;
 mod array;
 mod builder;
 mod dropout;
 mod elementwise;
 mod error;
 mod export;
+mod external;
 mod fold;
 mod layers;
 mod limits;
 mod message;
 mod node;
+mod pooling;
 mod quantized;
 mod shapes;
 mod steps;
@@ -70,16 +73,19 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
-/// Reads the ONNX file at `path`.
+/// Reads the ONNX file at `path`, and the files beside it that hold its numbers if there are any.
 ///
 /// # Errors
-/// When it cannot be read, or as [`read`].
+/// When they cannot be read, or as [`read`].
 pub fn import(path: &Path, options: &Options) -> Result<Imported, OnnxError> {
     let bytes = std::fs::read(path).map_err(|source| OnnxError::Io {
         path: path.display().to_string(),
         source,
     })?;
-    read(bytes, options)
+    let (mut file, size) = decode(bytes)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let beside = external::attach(&mut file, folder)?;
+    network(&file, size + beside, options)
 }
 
 /// Reads the bytes of an ONNX file. Beside them it takes at most three times their size and a
@@ -89,11 +95,22 @@ pub fn import(path: &Path, options: &Options) -> Result<Imported, OnnxError> {
 /// When they are no ONNX file, too large, hold what cannot be expressed, or `options` do not fit
 /// the network.
 pub fn read(bytes: Vec<u8>, options: &Options) -> Result<Imported, OnnxError> {
+    let (file, size) = decode(bytes)?;
+    network(&file, size, options)
+}
+
+/// The messages of a file, and how many bytes it has.
+fn decode(bytes: Vec<u8>) -> Result<(ModelFile, usize), OnnxError> {
     limits::check(&bytes)?;
     let size = bytes.len();
     let file = ModelFile::decode(Bytes::from(bytes));
     let file = file.map_err(|e| OnnxError::NoProtobuf(e.to_string()))?;
-    let translated = translate::translate(&file, size, options.surrogate)?;
+    Ok((file, size))
+}
+
+/// The network of a file of `size` bytes.
+fn network(file: &ModelFile, size: usize, options: &Options) -> Result<Imported, OnnxError> {
+    let translated = translate::translate(file, size, options.surrogate)?;
     let (mut build, notes) = (translated.build, translated.notes);
     normalize(&mut build, options)?;
     dropout::insert(&mut build, &options.dropout)?;

@@ -34,6 +34,49 @@ pub(super) fn recognize(constant: &Constant, surrogate: Surrogate) -> Weights {
     }
 }
 
+/// The same where every output channel (axis 0) has a positive factor of its own, as in
+/// XNOR-Net (Rastegari et al., 2016) and in weights of 8 bits: signs, or the integers that the
+/// numbers were made from. Nothing if the product is not the constant to the last bit.
+pub(super) fn recognize_scaled(
+    constant: &Constant,
+    surrogate: Surrogate,
+) -> Option<(Weights, Vec<f32>)> {
+    let grid = constant.array.as_floats();
+    let latent = constant.latent.as_ref().map(Array::as_floats);
+    let width = grid.len() / constant.array.shape.first()?.max(&1);
+    let rows = || grid.chunks_exact(width.max(1));
+    if width < 2 {
+        return None;
+    }
+    let size = |row: &[f32]| row[0].abs();
+    let sign = json!({ "surrogate": surrogate });
+    let integers = json!({ "step": 1, "min": -128, "max": 127, "surrogate": surrogate });
+    let factors: Vec<f32> = rows().map(size).collect();
+    let made = |name: &str, config, values: Vec<f32>, factors: Vec<f32>| {
+        let quantizer = Quantization::from_config(name, config).ok()?;
+        let mut out = vec![0.0; values.len()];
+        quantizer.get().quantize(&values, None, &mut out);
+        let scaled = out.chunks_exact(width).zip(&factors);
+        let scaled = scaled.flat_map(|(row, factor)| row.iter().map(move |v| v * factor));
+        let is_same = factors.iter().all(|f| *f > 0.0) && scaled.eq(grid.iter().copied());
+        let quantizer = Some(quantizer);
+        is_same.then_some((Weights { values, quantizer }, factors))
+    };
+    let candidates = latent.iter().chain([&grid]);
+    let signs = candidates.filter_map(|v| made("sign", sign.clone(), v.clone(), factors.clone()));
+    signs.into_iter().next().or_else(|| {
+        let values = latent.clone()?;
+        let largest = |row: &[f32], of: &[f32]| {
+            let pairs = row.iter().zip(of);
+            let (w, q) = pairs.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
+            Some(w / q)
+        };
+        let factors = rows().zip(values.chunks_exact(width));
+        let factors: Option<Vec<f32>> = factors.map(|(w, q)| largest(w, q)).collect();
+        made("linear", integers, values, factors?)
+    })
+}
+
 /// Few values, each many times: what trained float weights never are.
 fn is_grid(values: &[f32]) -> bool {
     let mut distinct: Vec<u32> = Vec::new();
@@ -96,6 +139,7 @@ mod tests {
         let constant = Constant {
             array: Array::floats(vec![n], values),
             latent: latent.map(|latent| Array::floats(vec![n], latent)),
+            is_fixed: false,
         };
         recognize(&constant, Surrogate::default())
             .quantizer
@@ -120,6 +164,7 @@ mod tests {
         let constant = Constant {
             array: Array::floats(vec![4], grid),
             latent: Some(Array::floats(vec![4], latent)),
+            is_fixed: false,
         };
         let weights = recognize(&constant, Surrogate::Identity);
         assert_eq!(weights.values, [0.6, -3.5, 0.45, -0.8]);

@@ -7,7 +7,7 @@ use super::layers::decimal;
 use super::node::Node;
 use super::translate::Translator;
 use super::value::{Activation, Rounded, Value};
-use crate::op::{Concat, Dropout, Function, Pointwise, Relu};
+use crate::op::{Concat, Conv2d, Dropout, Function, Pointwise, Relu, WindowMax2d};
 
 impl Translator<'_> {
     pub(super) fn activate(
@@ -15,11 +15,17 @@ impl Translator<'_> {
         node: &Node<'_>,
         inputs: &[Option<&Value>],
     ) -> Result<Value, Reason> {
-        if node.op() == "Clip" {
+        if ["Clip", "Min", "Max"].contains(&node.op()) {
             return self.clip(node, inputs);
         }
-        if let ("Relu", [Some(Value::Rounded(rounded))]) = (node.op(), inputs) {
-            return Ok(clipped(rounded, 0.0, f64::INFINITY));
+        match (node.op(), inputs) {
+            ("Relu", [Some(Value::Rounded(rounded))]) => {
+                return Ok(clipped(rounded, 0.0, f64::INFINITY));
+            }
+            ("Relu", [Some(Value::Step(step))]) => {
+                return Ok(Value::Step(step.map(|v| v.max(0.0))));
+            }
+            _ => {}
         }
         let x = self.activation(node.name(), inputs, 0)?;
         let (from, read) = (node.name(), [x.value]);
@@ -73,11 +79,29 @@ impl Translator<'_> {
                 None => node.float(name, none),
             }
         };
-        let (low, high) = (bound(1, "min", f32::MIN)?, bound(2, "max", f32::MAX)?);
-        if let Some(Value::Rounded(rounded)) = inputs.first().copied().flatten() {
-            return Ok(clipped(rounded, decimal(low), decimal(high)));
-        }
-        let x = self.activation(node.name(), inputs, 0)?;
+        let (value, low, high) = match (node.op(), inputs) {
+            ("Clip", [value, ..]) => (
+                value,
+                bound(1, "min", f32::MIN)?,
+                bound(2, "max", f32::MAX)?,
+            ),
+            (op, [value, Some(Value::Constant(c))] | [Some(Value::Constant(c)), value]) => {
+                let c = c.array.scalar().ok_or("a bound of one number is needed")?;
+                let (low, high) = if op == "Max" {
+                    (c, f32::MAX)
+                } else {
+                    (f32::MIN, c)
+                };
+                (value, low, high)
+            }
+            _ => return Err("a bound that is a constant is needed".into()),
+        };
+        let value = match value.ok_or("it reads nothing")? {
+            Value::Rounded(rounded) => return Ok(clipped(rounded, decimal(low), decimal(high))),
+            Value::Step(step) => return Ok(Value::Step(step.map(|v| v.max(low).min(high)))),
+            other => other,
+        };
+        let x = self.materialize(node.name(), value)?;
         let (min, max) = (decimal(low), decimal(high));
         let value = if low == 0.0 && high == f32::MAX {
             let op = Relu::default();
@@ -96,6 +120,7 @@ impl Translator<'_> {
         match node.op() {
             "Pad" => return self.pad(node, inputs),
             "Concat" => return self.concat(node, inputs),
+            "Slice" => return self.strided(node, inputs),
             _ => {}
         }
         let x = self.activation(node.name(), inputs, 0)?;
@@ -182,9 +207,11 @@ impl Translator<'_> {
             None => Some(node.float("value", 0.0)?),
         };
         let mode = node.text("mode")?;
-        let [0, 0, top, left, 0, 0, bottom, right] = pads[..] else {
+        let sizes = pads.iter().map(|&p| usize::try_from(p));
+        let sizes: Result<Vec<usize>, _> = sizes.collect();
+        let Ok([0, before, top, left, 0, behind, bottom, right]) = sizes.as_deref() else {
             return Err(format!(
-                "pads {pads:?}; only height and width are padded here"
+                "pads {pads:?}; zeros are added to channels, height and width here"
             ));
         };
         if value != Some(0.0) || !["", "constant"].contains(&mode) {
@@ -192,9 +219,84 @@ impl Translator<'_> {
                 "{mode} padding with {value:?}; only zeros are padded here"
             ));
         }
-        let size = |p: i64| usize::try_from(p).map_err(|_| format!("a padding of {p}"));
-        let sides = [size(top)?, size(left)?, size(bottom)?, size(right)?];
-        self.padded(node, &x, sides).map(Value::Activation)
+        let x = match before + behind {
+            0 => x,
+            _ => self.more_channels(node, &x, *before, *behind)?,
+        };
+        match [*top, *left, *bottom, *right] {
+            [0, 0, 0, 0] => Ok(Value::Activation(x)),
+            sides => self.padded(node, &x, sides).map(Value::Activation),
+        }
+    }
+
+    /// Channels of zeros around those of `x`, by a convolution that picks the ones there are: the
+    /// shortcut without weights of He et al. (2016), option A.
+    fn more_channels(
+        &mut self,
+        node: &Node<'_>,
+        x: &Activation,
+        before: usize,
+        behind: usize,
+    ) -> Result<Activation, Reason> {
+        let in_channels = x.shape[0];
+        let out_channels = before.saturating_add(in_channels).saturating_add(behind);
+        self.budget.take(&[in_channels, out_channels])?;
+        let mut weights = vec![0.0; in_channels * out_channels];
+        (0..in_channels).for_each(|c| weights[(before + c) * in_channels + c] = 1.0);
+        let op = Conv2d {
+            in_channels,
+            out_channels,
+            kernel: [1, 1],
+            stride: 1,
+            padding: 0,
+            bias: false,
+            quantizer: None,
+        };
+        let value = self
+            .build
+            .push(node.name(), op, &[x.value], vec![weights])?;
+        Ok(Activation::new(value, &self.build.shapes[value]))
+    }
+
+    /// Every s-th row and column: maxima over windows of one pixel.
+    fn strided(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+        let x = self.image(node.name(), inputs)?;
+        let list = |i: usize, name: &str| -> Result<Option<Vec<i64>>, Reason> {
+            let given = Self::optional(inputs, i, name)?;
+            given
+                .map(|list| list.array.as_ints().map(<[i64]>::to_vec))
+                .transpose()
+        };
+        let starts = list(1, "starts")?.unwrap_or_default();
+        let ends = list(2, "ends")?.unwrap_or_default();
+        let axes = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+        let steps = list(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
+        let mut stride = [1; 2];
+        let mut whole = starts.iter().all(|s| *s == 0);
+        for ((axis, end), step) in axes.iter().zip(&ends).zip(&steps) {
+            let axis = axis.rem_euclid(4) as usize;
+            whole &= axis == 0 || usize::try_from(*end).is_ok_and(|end| end >= x.shape[axis - 1]);
+            match (axis, usize::try_from(*step)) {
+                (_, Ok(1)) => {}
+                (2 | 3, Ok(step)) if step > 1 => stride[axis - 2] = step,
+                _ => whole = false,
+            }
+        }
+        if !whole || axes.len() != starts.len() || ends.len() != starts.len() {
+            return Err("of slices only every s-th row and column of all is built here".into());
+        }
+        if stride == [1, 1] {
+            return Ok(Value::Activation(x));
+        }
+        let op = WindowMax2d {
+            kernel: [1, 1],
+            stride,
+            dilation: [1, 1],
+            padding: [0; 4],
+        };
+        let value = self.build.push(node.name(), op, &[x.value], Vec::new())?;
+        let strided = Activation::new(value, &self.build.shapes[value]);
+        Ok(Value::Activation(strided))
     }
 
     fn concat(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {

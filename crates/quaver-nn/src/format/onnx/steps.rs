@@ -1,13 +1,12 @@
-//! Arithmetic with constants, and the chains of operators that quantize activations.
+//! The chains of operators that quantize activations.
 
 use super::array::Array;
 use super::error::Reason;
-use super::fold::{Constant, broadcast};
 use super::layers::decimal;
 use super::node::Node;
 use super::translate::Translator;
-use super::value::{Activation, Rounded, Value};
-use crate::op::{Add, Affine, Dense, Quantize};
+use super::value::{Activation, Rounded, Step, Value};
+use crate::op::{Affine, Quantize};
 use crate::quantizer::Quantization;
 use serde_json::json;
 
@@ -16,10 +15,15 @@ impl Translator<'_> {
     pub(super) fn materialize(&mut self, from: &str, value: &Value) -> Result<Activation, Reason> {
         match value {
             Value::Activation(activation) => Ok(activation.clone()),
-            Value::Step { of, low, high } => {
+            Value::Step(Step { of, low, high }) => {
                 let signs = self.quantize(from, of, "sign", json!({}))?;
                 let (scale, shift) = ((high - low) / 2.0, (high + low) / 2.0);
                 self.scaled(from, &signs, decimal(scale), decimal(shift))
+            }
+            Value::Residue { kept, taken } => {
+                let kept = self.materialize(from, kept)?;
+                let taken = self.scaled(from, taken, -1.0, 0.0)?;
+                self.added(from, &kept, &taken)
             }
             Value::Rounded(rounded) => self.rounded(from, rounded),
             Value::Constant(_) => Err("a constant where layers are expected".into()),
@@ -39,21 +43,16 @@ impl Translator<'_> {
     ) -> Result<Activation, Reason> {
         config["surrogate"] = json!(self.surrogate);
         let quantizer = Quantization::from_config(name, config).map_err(|e| e.to_string())?;
-        // The same chain may be read twice, by the two arms of a residual block.
-        let known = self.build.layers.iter().position(|layer| {
-            let op = layer.op.as_any().downcast_ref::<Quantize>();
-            layer.inputs == [of.value]
-                && op.is_some_and(|op| json!(op.quantizer) == json!(quantizer))
-        });
-        if let Some(at) = known {
-            return Ok(of.at(at + 1));
-        }
-        self.notes.push(format!(
-            "{from}: activations are quantized: {}, backward by its surrogate",
-            json!(quantizer)
-        ));
         let op = Quantize { quantizer };
-        let value = self.build.push(from, op, &[of.value], Vec::new())?;
+        let known = self.build.layers.len();
+        let value = self.build.push(from, op.clone(), &[of.value], Vec::new())?;
+        // The same chain may be read twice, by the two arms of a residual block.
+        if value > known {
+            self.notes.push(format!(
+                "{from}: activations are quantized: {}, backward by its surrogate",
+                json!(op.quantizer)
+            ));
+        }
         Ok(of.at(value))
     }
 
@@ -62,14 +61,16 @@ impl Translator<'_> {
             of,
             step,
             scale,
+            shift,
             clip,
         } = rounded;
         let levels = 1.0 / step;
         let factor = scale / step;
         let bits = levels.log2();
         let is_k_bit = (0.0..=15.0).contains(&bits) && bits.fract() == 0.0;
+        let clip = clip.map(|(low, high)| (low - shift, high - shift));
         let quantized = match clip {
-            Some((low, high)) if is_k_bit && factor == 1.0 && *low == -1.0 && *high == 1.0 => {
+            Some((low, high)) if is_k_bit && factor == 1.0 && low == -1.0 && high == 1.0 => {
                 self.quantize(from, of, "k-bit", json!({ "bits": bits as u32 + 1 }))?
             }
             _ => {
@@ -85,11 +86,11 @@ impl Translator<'_> {
         } else {
             factor
         };
-        self.scaled(from, &quantized, factor, 0.0)
+        self.scaled(from, &quantized, factor, *shift)
     }
 
     /// `x · scale + shift`.
-    fn scaled(
+    pub(super) fn scaled(
         &mut self,
         from: &str,
         x: &Activation,
@@ -106,127 +107,6 @@ impl Translator<'_> {
         Ok(x.at(self.build.push(from, op, &[x.value], Vec::new())?))
     }
 
-    pub(super) fn arithmetic(
-        &mut self,
-        node: &Node<'_>,
-        inputs: &[Option<&Value>],
-    ) -> Result<Value, Reason> {
-        let (value, constant, is_second) = match inputs {
-            [Some(value), Some(Value::Constant(constant))] => (*value, constant, true),
-            [Some(Value::Constant(constant)), Some(value)] => (*value, constant, false),
-            _ => return self.sum(node, inputs),
-        };
-        if let Some(c) = constant.array.scalar() {
-            let f: Box<dyn Fn(f32) -> f32> = match (node.op(), is_second) {
-                ("Add", _) => Box::new(move |v| v + c),
-                ("Mul", _) => Box::new(move |v| v * c),
-                ("Sub", true) => Box::new(move |v| v - c),
-                ("Sub", false) => Box::new(move |v| c - v),
-                (_, true) => Box::new(move |v| v / c),
-                (_, false) => return Err("a constant divided by activations".into()),
-            };
-            match value {
-                Value::Step { of, low, high } => {
-                    let (of, low, high) = (of.clone(), f(*low), f(*high));
-                    return Ok(Value::Step { of, low, high });
-                }
-                Value::Rounded(rounded) if ["Mul", "Div"].contains(&node.op()) && c > 0.0 => {
-                    let factor = if node.op() == "Mul" {
-                        decimal(c)
-                    } else {
-                        1.0 / decimal(c)
-                    };
-                    let mut rounded = rounded.clone();
-                    rounded.scale *= factor;
-                    rounded.clip = rounded.clip.map(|(a, b)| (a * factor, b * factor));
-                    return Ok(Value::Rounded(rounded));
-                }
-                _ => {}
-            }
-        }
-        let x = self.materialize(node.name(), value)?;
-        self.shifted(node, &x, constant, is_second)
-            .map(Value::Activation)
-    }
-
-    /// Arithmetic of `x` with one constant, or one for each channel.
-    fn shifted(
-        &mut self,
-        node: &Node<'_>,
-        x: &Activation,
-        constant: &Constant,
-        is_second: bool,
-    ) -> Result<Activation, Reason> {
-        let by = self.by_channel(x, &constant.array)?;
-        let by = by.into_iter().map(decimal);
-        let (scale, shift): (Vec<f64>, Vec<f64>) = match (node.op(), is_second) {
-            ("Add", _) => by.map(|c| (1.0, c)).unzip(),
-            ("Mul", _) => by.map(|c| (c, 0.0)).unzip(),
-            ("Sub", true) => by.map(|c| (1.0, -c)).unzip(),
-            ("Sub", false) => by.map(|c| (-1.0, c)).unzip(),
-            (_, true) => by.map(|c| (1.0 / c, 0.0)).unzip(),
-            (_, false) => return Err("a constant divided by activations".into()),
-        };
-        let dense = self.build.made_by::<Dense>(x.value);
-        if let Some((layer, op)) = dense.filter(|(_, op)| !op.bias && node.op() == "Add") {
-            let (read, from) = (layer.inputs[0], layer.from.clone());
-            let bias = match shift.len() {
-                1 => vec![shift[0] as f32; op.out_features],
-                _ => shift.iter().map(|&s| s as f32).collect(),
-            };
-            let params = vec![layer.params[0].clone(), bias];
-            let op = Dense {
-                bias: true,
-                ..op.clone()
-            };
-            return Ok(x.at(self.build.push(&from, op, &[read], params)?));
-        }
-        let op = Affine { scale, shift };
-        let value = self.build.push(node.name(), op, &[x.value], Vec::new())?;
-        Ok(x.at(value))
-    }
-
-    /// The numbers of `constant` for each channel of `x`, or one for all.
-    fn by_channel(&self, x: &Activation, constant: &Array) -> Result<Vec<f32>, Reason> {
-        if let Some(one) = constant.scalar() {
-            return Ok(vec![one]);
-        }
-        let mut shape = vec![1];
-        shape.extend(&x.shape);
-        let all = broadcast(constant, &shape)?.as_floats();
-        let stored = &self.build.shapes[x.value];
-        let positions: usize = stored[1..].iter().product();
-        let mut channels = vec![None; stored[0]];
-        for (value, at) in all.into_iter().zip(x.order()) {
-            let channel = channels[at / positions].get_or_insert(value);
-            if *channel != value {
-                return Err(
-                    "a constant that differs between positions; one for each channel is needed"
-                        .into(),
-                );
-            }
-        }
-        Ok(channels.into_iter().flatten().collect())
-    }
-
-    /// The sum of two activations.
-    fn sum(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
-        if node.op() != "Add" {
-            return Err("of two activations only the sum is built here".into());
-        }
-        let a = self.activation(node.name(), inputs, 0)?;
-        let b = self.activation(node.name(), inputs, 1)?;
-        if a.at(0) != b.at(0) {
-            return Err(format!(
-                "it adds {:?} and {:?} of different order or shape",
-                a.shape, b.shape
-            ));
-        }
-        let both = [a.value, b.value];
-        let value = self.build.push(node.name(), Add {}, &both, Vec::new())?;
-        Ok(Value::Activation(a.at(value)))
-    }
-
     pub(super) fn quantization(
         &mut self,
         node: &Node<'_>,
@@ -235,21 +115,21 @@ impl Translator<'_> {
         match node.op() {
             "Where" => choose(inputs),
             "Not" => match inputs {
-                [Some(Value::Step { of, low, high })] => Ok(Value::Step {
-                    of: of.clone(),
-                    low: 1.0 - low,
-                    high: 1.0 - high,
-                }),
+                [Some(Value::Step(step))] => Ok(Value::Step(step.map(|v| 1.0 - v))),
                 _ => Err("only a comparison with a constant can be negated".into()),
             },
             "Sign" => {
+                if let [Some(Value::Step(step))] = inputs {
+                    let sign = |v: f32| if v == 0.0 { 0.0 } else { v.signum() };
+                    return Ok(Value::Step(step.map(sign)));
+                }
                 self.notes.push(format!(
                     "{}: its sign is 0 at 0; here it is +1",
                     node.name()
                 ));
                 let of = self.activation(node.name(), inputs, 0)?;
                 let (low, high) = (-1.0, 1.0);
-                Ok(Value::Step { of, low, high })
+                Ok(Value::Step(Step { of, low, high }))
             }
             "Round" | "Floor" => self.round(node, inputs),
             "QuantizeLinear" => self.quantize_linear(node, inputs),
@@ -270,20 +150,22 @@ impl Translator<'_> {
         };
         let threshold = constant.array.scalar();
         let threshold = threshold.ok_or("a threshold of one number is needed")?;
-        let mut of = self.activation(node.name(), inputs, i)?;
-        if threshold != 0.0 {
-            of = self.scaled(node.name(), &of, 1.0, -decimal(threshold))?;
-        }
+        // x >= c and x < c part the numbers at c, x > c and x <= c at the next one.
         let above = node.op().starts_with("Greater") == (i == 0);
-        // At 0 the comparisons x >= 0 and x < 0 hold what a sign holds, the others do not.
-        if node.op().ends_with("OrEqual") != above {
-            self.notes.push(format!(
-                "{}: at exactly its threshold it differs from the sign that stands for it here",
-                node.name()
-            ));
-        }
+        let at_least = node.op().ends_with("OrEqual") == above;
         let (low, high) = if above { (0.0, 1.0) } else { (1.0, 0.0) };
-        Ok(Value::Step { of, low, high })
+        let threshold = if at_least {
+            threshold
+        } else {
+            threshold.next_up()
+        };
+        if let Some(Value::Step(step)) = inputs[i] {
+            let held = |v: f32| if v >= threshold { high } else { low };
+            return Ok(Value::Step(step.map(held)));
+        }
+        let of = self.activation(node.name(), inputs, i)?;
+        let of = self.scaled(node.name(), &of, 1.0, -decimal(threshold))?;
+        Ok(Value::Step(Step { of, low, high }))
     }
 
     /// Rounds an activation, multiplied by a constant or not.
@@ -320,6 +202,7 @@ impl Translator<'_> {
             of: x.at(value),
             step: 1.0 / scale,
             scale: 1.0,
+            shift: 0.0,
             clip: None,
         }))
     }
@@ -344,6 +227,7 @@ impl Translator<'_> {
             of,
             step,
             scale: step,
+            shift: 0.0,
             clip: Some((bound(low), bound(high))),
         }))
     }
@@ -352,7 +236,7 @@ impl Translator<'_> {
 /// One of two constants by a comparison.
 fn choose(inputs: &[Option<&Value>]) -> Result<Value, Reason> {
     let [
-        Some(Value::Step { of, low, high }),
+        Some(Value::Step(step)),
         Some(Value::Constant(yes)),
         Some(Value::Constant(no)),
     ] = inputs
@@ -365,9 +249,5 @@ fn choose(inputs: &[Option<&Value>]) -> Result<Value, Reason> {
         no.array.scalar().ok_or(one)?,
     );
     let pick = |held: f32| if held != 0.0 { yes } else { no };
-    Ok(Value::Step {
-        of: of.clone(),
-        low: pick(*low),
-        high: pick(*high),
-    })
+    Ok(Value::Step(step.map(pick)))
 }

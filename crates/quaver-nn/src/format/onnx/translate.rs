@@ -4,7 +4,7 @@ use super::array;
 use super::builder::Builder;
 use super::error::{OnnxError, Reason};
 use super::fold::{Budget, Constant, fold};
-use super::message::{GraphMessage, ModelFile, ValueInfo};
+use super::message::{GraphMessage, ModelFile, NodeMessage, ValueInfo};
 use super::node::Node;
 use super::value::{Activation, Value};
 use crate::op::{Flatten, Shape};
@@ -21,7 +21,10 @@ const FOLDED: usize = 1 << 16;
 pub(super) struct Translator<'a> {
     names: BTreeMap<&'a str, Rc<Value>>,
     pub(super) build: Builder,
-    budget: Budget,
+    pub(super) budget: Budget,
+    /// How often names are still to be read, and what their constants took of the budget.
+    reads: BTreeMap<&'a str, usize>,
+    taken: BTreeMap<&'a str, usize>,
     pub(super) surrogate: Surrogate,
     /// Size of the batch axis in the file, if it is fixed.
     pub(super) batch: Option<i64>,
@@ -59,11 +62,15 @@ pub(super) fn translate(
     let (mut translator, input) = Translator::new(graph, size, surrogate)?;
     for message in &graph.node {
         let node = Node { message, opset };
+        let before = translator.budget.live();
         let value = translator.node(&node).map_err(|e| node.error(e))?;
         // Further outputs, such as a dropout's mask, have no meaning here.
         if let Some(name) = message.output.first() {
+            let taken = before - translator.budget.live();
             translator.names.insert(name, Rc::new(value));
+            translator.taken.insert(name, taken);
         }
+        translator.forget(message);
     }
     translator.finish(graph, input)
 }
@@ -100,21 +107,49 @@ impl<'a> Translator<'a> {
             }
             _ => None,
         };
-        let (storage, activation) = match activation {
-            Some(activation) => (vec![shape[2], shape[0], shape[1]], activation),
-            None => (shape.clone(), Activation::new(0, &shape)),
+        let (storage, activation) = match (activation, &shape[..]) {
+            (Some(activation), _) => (vec![shape[2], shape[0], shape[1]], activation),
+            // Images without an axis of channels, as Keras has them.
+            (None, &[height, width]) => {
+                let storage = vec![1, height, width];
+                let image = Activation::new(0, &storage).reshaped(shape.clone());
+                (storage, image.map_err(input_error)?)
+            }
+            (None, _) => (shape.clone(), Activation::new(0, &shape)),
         };
         crate::graph::Graph::new(storage.clone())?;
         names.insert(input.name.as_str(), Rc::new(Value::Activation(activation)));
+        let read = graph.node.iter().flat_map(|node| &node.input);
+        let mut reads = BTreeMap::new();
+        for name in read.chain(graph.output.iter().map(|info| &info.name)) {
+            *reads.entry(name.as_str()).or_insert(0) += 1;
+        }
         let translator = Self {
             names,
             build: Builder::new(storage),
-            budget: Budget(FOLDED + size),
+            budget: Budget::new(FOLDED + size),
+            reads,
+            taken: BTreeMap::new(),
             surrogate,
             batch,
             notes,
         };
         Ok((translator, &input.name))
+    }
+
+    /// Drops what `node` was the last to read.
+    fn forget(&mut self, node: &'a NodeMessage) {
+        for name in &node.input {
+            let Some(left) = self.reads.get_mut(name.as_str()) else {
+                continue;
+            };
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.names.remove(name.as_str());
+                self.budget
+                    .give(self.taken.remove(name.as_str()).unwrap_or(0));
+            }
+        }
     }
 
     fn finish(mut self, graph: &GraphMessage, input: &str) -> Result<Translated, OnnxError> {
@@ -172,7 +207,11 @@ impl<'a> Translator<'a> {
             });
         }
         if node.op() == "Constant" {
-            return Ok(Value::Constant(node.constant()?.into()));
+            let held = Constant::from(node.constant()?);
+            return Ok(Value::Constant(Constant {
+                is_fixed: true,
+                ..held
+            }));
         }
         let constants = inputs.iter().map(|input| match input.as_deref() {
             None => Ok(None),
@@ -196,18 +235,20 @@ impl<'a> Translator<'a> {
             "Gemm" => self.gemm(node, inputs),
             "MatMul" => self.product(node, inputs),
             "BatchNormalization" => self.normalization(node, inputs),
-            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" | "ReduceMean" => {
+            "MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" => {
                 self.pool(node, inputs)
             }
-            "Relu" | "LeakyRelu" | "Sigmoid" | "Tanh" | "Clip" | "Dropout" | "Softmax"
-            | "LogSoftmax" => self.activate(node, inputs),
+            "ReduceMean" | "ReduceMax" => self.reduce(node, inputs),
+            "Relu" | "LeakyRelu" | "Sigmoid" | "Tanh" | "Clip" | "Min" | "Max" | "Dropout"
+            | "Softmax" | "LogSoftmax" => self.activate(node, inputs),
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node, inputs),
+            "Neg" => self.negate(node, inputs[0].ok_or("it reads nothing")?),
             "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Where" | "Not" | "Sign"
             | "Round" | "Floor" | "QuantizeLinear" | "DequantizeLinear" => {
                 self.quantization(node, inputs)
             }
             "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "Transpose" | "Shape" | "Pad"
-            | "Concat" => self.reshape(node, inputs),
+            | "Concat" | "Slice" => self.reshape(node, inputs),
             _ => Err(
                 "there is no such layer here; an op in quaver-nn's src/op would be needed".into(),
             ),
@@ -290,14 +331,18 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// Size of the batch axis, if fixed, and shape of one example.
-fn input_shape(input: &ValueInfo) -> Result<(Option<i64>, Shape), OnnxError> {
-    let wrong = |got: String| OnnxError::File {
+fn input_error(got: String) -> OnnxError {
+    OnnxError::File {
         what: "input",
         got,
-        allowed: "float numbers of shape (batch, channels, height, width) or (batch, features), \
-                  all but the batch fixed",
-    };
+        allowed: "float numbers of shape (batch, channels, height, width), (batch, height, width) \
+                  or (batch, features), all but the batch fixed",
+    }
+}
+
+/// Size of the batch axis, if fixed, and shape of one example.
+fn input_shape(input: &ValueInfo) -> Result<(Option<i64>, Shape), OnnxError> {
+    let wrong = input_error;
     let tensor = input.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
     let shape = shape.ok_or_else(|| wrong("an input without shape".into()))?;
@@ -307,7 +352,7 @@ fn input_shape(input: &ValueInfo) -> Result<(Option<i64>, Shape), OnnxError> {
     };
     let size = |d: &Option<i64>| d.and_then(|d| usize::try_from(d).ok()).filter(|&d| d > 0);
     let rest: Option<Vec<usize>> = rest.iter().map(size).collect();
-    let rest = rest.filter(|rest| [1, 3].contains(&rest.len()));
+    let rest = rest.filter(|rest| (1..=3).contains(&rest.len()));
     let rest = rest.ok_or_else(|| wrong(format!("axes {sizes:?}")))?;
     Ok((batch.filter(|&b| b > 0), rest))
 }

@@ -11,23 +11,57 @@ pub(super) enum Value {
     Constant(Constant),
     /// An output of a layer.
     Activation(Activation),
-    /// `high` where the activation is at least 0, else `low`: a sign on its way.
-    Step { of: Activation, low: f32, high: f32 },
-    /// `clip(round(of / step) · scale)`: a quantizer on its way.
+    /// A sign on its way.
+    Step(Step),
+    /// A quantizer on its way.
     Rounded(Rounded),
+    /// `kept - taken`: half of a quantizer that was written straight through.
+    Residue { kept: Box<Value>, taken: Activation },
     /// Softmax of an activation, or its logarithm: fit only to be the network's output.
     Probabilities(Activation),
 }
 
-/// A rounded activation.
+/// `high` where the activation is at least 0, else `low`.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) of: Activation,
+    pub(super) low: f32,
+    pub(super) high: f32,
+}
+
+impl Step {
+    /// A function of it.
+    pub(super) fn map(&self, f: impl Fn(f32) -> f32) -> Self {
+        let (low, high) = (f(self.low), f(self.high));
+        let of = self.of.clone();
+        Self { of, low, high }
+    }
+}
+
+/// A rounded activation: `clip(round(of / step) · scale + shift)`.
 #[derive(Clone, Debug)]
 pub(super) struct Rounded {
     pub(super) of: Activation,
     pub(super) step: f64,
     /// What the integer is multiplied by.
     pub(super) scale: f64,
+    /// What is added to it then.
+    pub(super) shift: f64,
     /// Smallest and largest output.
     pub(super) clip: Option<(f64, f64)>,
+}
+
+impl Rounded {
+    /// Multiplied by a positive factor, and with a number added.
+    pub(super) fn line(&self, factor: f64, more: f64) -> Self {
+        let line = |v: f64| v * factor + more;
+        Self {
+            scale: self.scale * factor,
+            shift: line(self.shift),
+            clip: self.clip.map(|(low, high)| (line(low), line(high))),
+            ..self.clone()
+        }
+    }
 }
 
 /// An output of a layer as ONNX sees it: perhaps with other axes, in another order.
@@ -85,6 +119,13 @@ impl Activation {
     pub(super) fn order(&self) -> Vec<usize> {
         let (sizes, strides): (Vec<_>, Vec<_>) = self.axes.iter().copied().unzip();
         indices(&sizes, &strides, 0)
+    }
+
+    /// Which axis of a value of shape `stored` axis `i` of ONNX is, if it is a whole one.
+    pub(super) fn place(&self, i: usize, stored: &[usize]) -> Option<usize> {
+        let axis = self.axes.get(i).filter(|axis| axis.0 == self.shape[i])?;
+        let found = row_major(stored).into_iter().position(|a| a == *axis);
+        found.filter(|_| self.axes.len() == self.shape.len())
     }
 
     pub(super) fn size(&self) -> usize {

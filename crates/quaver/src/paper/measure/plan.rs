@@ -170,7 +170,7 @@ mod tests {
             ..Config::default()
         };
         let all = attacks(&config).unwrap();
-        assert_eq!(all[0].id, "fgsm(eps=0.1,loss=cross-entropy-f32,norm=linf)");
+        assert_eq!(all[0].id, "fgsm(eps=0.1,loss=cross-entropy,norm=linf)");
         assert_ne!(all[0].id, all[1].id);
     }
 }

@@ -1,3 +1,7 @@
+//! Graphs written by hand.
+
+mod forms;
+
 use super::array::kind;
 use super::message::{
     Attribute, Dimension, GraphMessage, ModelFile, NodeMessage, OperatorSet, ShapeMessage,
@@ -289,7 +293,7 @@ fn what_cannot_be_expressed_is_refused_by_name() {
     let error = said(File::new(&[0, 4]).node("Mul", &["x", "x"], "y", &[]));
     assert_eq!(
         error,
-        "node \"the y\" (Mul): of two activations only the sum is built here"
+        "node \"the y\" (Mul): of two activations only sum and difference are built here"
     );
     let error = said(File::new(&[0, 4]).node("Relu", &["z"], "y", &[]));
     assert_eq!(
@@ -316,7 +320,7 @@ fn what_cannot_be_expressed_is_refused_by_name() {
         error.contains("a reshape that moves the batch axis"),
         "{error}"
     );
-    let error = said(File::new(&[0, 4, 4]).node("Relu", &["x"], "y", &[]));
+    let error = said(File::new(&[0, 4, 4, 4, 4]).node("Relu", &["x"], "y", &[]));
     assert!(error.starts_with("input must be float numbers"), "{error}");
     let error = said(
         File::new(&[0, 2])
