@@ -10,7 +10,9 @@ use quaver_nn::format::safetensors::{load, save};
 const HEADER: usize = 1 << 20;
 
 fuzz_target!(|bytes: &[u8]| {
-    let loaded = with_file(bytes, |path| within(4 * bytes.len() + HEADER + FLOOR, || load(path)));
+    let loaded = with_file(bytes, |path| {
+        within(4 * bytes.len() + HEADER + FLOOR, || load(path))
+    });
     let Ok((model, state)) = loaded else { return };
     with_file(&[], |path| {
         save(path, &model, state.as_ref()).expect("what was read can be written");

@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use quaver::attack::record::AdversarialBatch;
-use quaver::data::input::ImageInput;
 use quaver::data::npz::{Arrays, NpzReader};
+use quaver::data::{self, Split, input::ImageInput};
 use quaver_fuzz::{DEFLATE_RATIO, FLOOR, with_file, within};
 use std::io::Cursor;
 use zip::ZipArchive;
@@ -29,6 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
                 ImageInput::read_named(path, name, [1, 2, 2], 10)
             })
             .ok();
+        }
+        for split in [Split::Train, Split::Test] {
+            within(2 * allowed, || data::arrays::read(path, split)).ok();
         }
     });
 });

@@ -10,6 +10,7 @@ mod operators;
 use libfuzzer_sys as _;
 
 use flate2::{Compression, write::GzEncoder};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use ndarray::{Array1, Array4};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::{self, Arrays};
@@ -26,6 +27,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> Outcome {
     idx()?;
+    pictures()?;
     arrays()?;
     networks()?;
     texts()
@@ -51,6 +53,30 @@ fn idx() -> Outcome {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(bytes)?;
         write("idx", &format!("{name}.gz"), &encoder.finish()?)?;
+    }
+    Ok(())
+}
+
+/// In every form of pixel that PNG has, and a JPEG.
+fn pictures() -> Outcome {
+    let record = [&[3][..], &[128; 3072]].concat();
+    write("cifar", "one", &record)?;
+    write("cifar", "two", &record.repeat(2))?;
+    let image = DynamicImage::ImageRgb8(RgbImage::from_fn(9, 7, |x, y| Rgb([x as u8, y as u8, 3])));
+    let forms = [
+        ("grey", image.to_luma8().into()),
+        ("grey-alpha", image.to_luma_alpha8().into()),
+        ("rgba", image.to_rgba8().into()),
+        ("grey-16", image.to_luma16().into()),
+        ("rgb-16", image.to_rgb16().into()),
+        ("rgb", image),
+    ];
+    for (name, image) in forms {
+        image.save_with_format(folder("picture")?.join(name), ImageFormat::Png)?;
+        if let DynamicImage::ImageLuma8(_) | DynamicImage::ImageRgb8(_) = &image {
+            let path = folder("picture")?.join(format!("{name}-jpeg"));
+            image.save_with_format(path, ImageFormat::Jpeg)?;
+        }
     }
     Ok(())
 }
