@@ -124,6 +124,13 @@ fn networks() -> Outcome {
         let model = Model::new(spec.graph()?, info(), 0);
         let path = folder("model")?.join(topology.name);
         safetensors::save(&path, &model, None)?;
+        if let Some(packed) = model.packed() {
+            safetensors::save(
+                &folder("model")?.join(format!("{}-packed", topology.name)),
+                &packed,
+                None,
+            )?;
+        }
         safetensors::export(&folder("weights")?.join(topology.name), &model)?;
         write("onnx", topology.name, &onnx::to_bytes(&model)?)?;
     }

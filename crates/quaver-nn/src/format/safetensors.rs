@@ -4,6 +4,7 @@
 //! weights that are used as their signs in bits.
 
 use super::bits;
+use super::header::read;
 use crate::atomic_file;
 use crate::graph::{Graph, GraphError, Node};
 use crate::model::{Info, Model, sign_weights};
@@ -21,10 +22,6 @@ pub const SCHEMA: u32 = 1;
 const KEY: &str = "quaver";
 const MEAN: &str = "adam.mean/";
 const SQUARE: &str = "adam.square/";
-/// Bytes that the values of any header may take, however short the file.
-const FLOOR: usize = 1 << 20;
-/// What a value of a header may take: itself, its place in a growing list, its name, twice.
-const VALUE: usize = 128;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,35 +213,6 @@ fn bit_tensors(graph: &Graph, info: &Info) -> BTreeMap<String, Vec<usize>> {
 pub fn export(path: &Path, model: &Model) -> Result<(), FormatError> {
     let params = model.named_params().into_iter();
     write(path, &params.map(Stored::floats).collect::<Vec<_>>(), None)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, FormatError> {
-    let file = std::fs::read(path).map_err(|source| FormatError::Io {
-        path: path.display().to_string(),
-        source,
-    })?;
-    match header_cost(&file) {
-        cost if cost <= FLOOR + file.len() => Ok(file),
-        cost => Err(FormatError::Safetensors {
-            path: path.display().to_string(),
-            reason: format!(
-                "its header would take {cost} bytes, allowed are {}",
-                FLOOR + file.len()
-            ),
-        }),
-    }
-}
-
-/// What the header of a file would take in memory: two bytes of JSON become a value of dozens.
-/// A backslash may stand for anything.
-fn header_cost(file: &[u8]) -> usize {
-    let Some((length, rest)) = file.split_first_chunk::<8>() else {
-        return 0;
-    };
-    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    let header = &rest[..length.min(rest.len())];
-    let begins = |byte: &&u8| matches!(byte, b',' | b'[' | b'{' | b'\\');
-    VALUE * header.iter().filter(begins).count()
 }
 
 /// All tensors of a file, those that `as_bits` names out of their bits.
