@@ -57,7 +57,7 @@ pub(crate) fn print<T: Serialize>(json: bool, document: &T, text: &str) -> anyho
 ///
 /// # Errors
 /// As [`print`].
-pub(crate) fn print_text(text: &str) -> anyhow::Result<()> {
+fn print_text(text: &str) -> anyhow::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")

@@ -14,7 +14,7 @@ mod train;
 use crate::Ending;
 use crate::args::{Args, Command};
 use crate::context::Context;
-use crate::output::print_text;
+use crate::output::print;
 
 /// Runs the command that was typed.
 pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
@@ -34,7 +34,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Ending> {
             let mut script = Vec::new();
             let mut command = crate::args::command();
             clap_complete::generate(shell, &mut command, "quaver", &mut script);
-            print_text(String::from_utf8_lossy(&script).trim_end())?;
+            let script = String::from_utf8_lossy(&script);
+            let document = serde_json::json!({
+                "schema": 1, "shell": shell.to_string(), "script": script,
+            });
+            print(args.common.json, &document, &script)?;
             Ok(Ending::Done)
         }
     }

@@ -160,7 +160,10 @@ fn lists_figures_and_completions() {
         ("zsh", "#compdef quaver"),
         ("fish", "complete -c quaver"),
     ] {
-        assert!(folder.done(&format!("completions {shell}")).contains(sign));
+        let script = folder.done(&format!("completions {shell}"));
+        assert!(script.contains(sign));
+        let document = folder.json(&format!("completions {shell}"));
+        assert_eq!(document["script"], script);
     }
     assert!(folder.done("--help").contains("reproduce"));
     assert!(

@@ -4,6 +4,7 @@
 //! weights that are used as their signs in bits.
 
 use super::bits;
+use super::header::read;
 use crate::atomic_file;
 use crate::graph::{Graph, GraphError, Node};
 use crate::model::{Info, Model, sign_weights};
@@ -212,13 +213,6 @@ fn bit_tensors(graph: &Graph, info: &Info) -> BTreeMap<String, Vec<usize>> {
 pub fn export(path: &Path, model: &Model) -> Result<(), FormatError> {
     let params = model.named_params().into_iter();
     write(path, &params.map(Stored::floats).collect::<Vec<_>>(), None)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, FormatError> {
-    std::fs::read(path).map_err(|source| FormatError::Io {
-        path: path.display().to_string(),
-        source,
-    })
 }
 
 /// All tensors of a file, those that `as_bits` names out of their bits.

@@ -144,6 +144,23 @@ fn huge_declared_sizes_are_refused() {
 }
 
 #[test]
+fn headers_of_too_many_values_are_refused_unread() {
+    let folder = TempDir::new().unwrap();
+    let path = saved(&folder, &Case::new(residual(), 1).model);
+    // Two megabytes, which would be thirty of values.
+    let many = edited(&path, |header| {
+        let values = format!("\"quaver\":\"[{}", "[],".repeat(700_000));
+        header.replacen("\"quaver\":\"", &values, 1)
+    });
+    let text = refusal(&many).to_string();
+    assert!(
+        text.contains("its header would take 1792"),
+        "{}",
+        &text[..200.min(text.len())]
+    );
+}
+
+#[test]
 fn weights_that_are_no_numbers_are_refused() {
     let folder = TempDir::new().unwrap();
     for value in [f32::NAN, f32::INFINITY] {

@@ -1,5 +1,6 @@
 //! [`Saved`]: a fitted detector as JSON.
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,6 +8,10 @@ use super::{DetectError, Fitted, entry};
 
 /// Version of the layout of [`Saved`]; a file with another one is refused.
 pub const SCHEMA: u64 = 1;
+
+/// Longest text that is read: a thousand times a detector of today, and little memory even
+/// where every two bytes of it are a value.
+const MAX_BYTES: usize = 1 << 20;
 
 /// A fitted detector with what is needed to use it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +48,10 @@ impl Saved {
     /// [`DetectError::Schema`] of another version, [`DetectError::Format`] of anything else
     /// that is no saved detector.
     pub fn from_json(text: &str) -> Result<Self, DetectError> {
+        if text.len() > MAX_BYTES {
+            let reason = format!("{} bytes, allowed are {MAX_BYTES}", text.len());
+            return Err(serde_json::Error::custom(reason).into());
+        }
         // The number is looked at first: another version may have other fields.
         let value: Value = serde_json::from_str(text)?;
         match value.get("schema").and_then(Value::as_u64) {
@@ -107,6 +116,12 @@ mod tests {
         assert_eq!(error, "saved detector has schema 2, this program reads 1");
         assert!(Saved::from_json("{}").is_err());
         assert!(Saved::from_json(&text[..30]).is_err());
+        let long = "[],".repeat(1 << 19);
+        let error = Saved::from_json(&long).unwrap_err().to_string();
+        assert!(
+            error.ends_with("1572864 bytes, allowed are 1048576"),
+            "{error}"
+        );
         assert!(
             Saved::from_json(&text.replace("logistic-regression", "oracle"))
                 .unwrap()

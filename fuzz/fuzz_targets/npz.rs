@@ -1,0 +1,50 @@
+//! Archives of arrays, as images, labels and adversarial batches.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use quaver::attack::record::AdversarialBatch;
+use quaver::data::npz::{Arrays, NpzReader};
+use quaver::data::{self, Split, input::ImageInput};
+use quaver_fuzz::{DEFLATE_RATIO, FLOOR, with_file, within};
+use std::io::Cursor;
+use zip::ZipArchive;
+
+fuzz_target!(|bytes: &[u8]| {
+    let allowed = 8 * (bytes.len() + declared(bytes)) + FLOOR;
+    with_file(bytes, |path| {
+        let arrays = within(allowed, || {
+            let mut reader = NpzReader::open(path).ok()?;
+            let names = reader.names();
+            let read = |name: String| Some((name.clone(), reader.read(&name).ok()??));
+            Some(names.into_iter().filter_map(read).collect::<Arrays>())
+        });
+        let Some(arrays) = arrays else { return };
+        if let Ok(batch) = AdversarialBatch::from_arrays(&arrays) {
+            let again = batch.to_arrays().expect("what was read can be written");
+            assert!(AdversarialBatch::from_arrays(&again).is_ok());
+        }
+        for name in ["x", "x_adv"] {
+            within(2 * allowed, || {
+                ImageInput::read_named(path, name, [1, 2, 2], 10)
+            })
+            .ok();
+        }
+        for split in [Split::Train, Split::Test] {
+            within(2 * allowed, || data::arrays::read(path, split)).ok();
+        }
+    });
+});
+
+/// Bytes of the arrays, when the file can hold them.
+fn declared(bytes: &[u8]) -> usize {
+    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else {
+        return 0;
+    };
+    let sizes = (0..archive.len()).filter_map(|i| {
+        let entry = archive.by_index_raw(i).ok()?;
+        let packed = (entry.compressed_size() as usize).min(bytes.len());
+        Some((entry.size() as usize).min(packed * DEFLATE_RATIO))
+    });
+    sizes.sum()
+}
