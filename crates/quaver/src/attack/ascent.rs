@@ -7,6 +7,7 @@ use crate::spec::{SpecError, check_range};
 use crate::threat::{Budget, Goal, Norm, PixelRange};
 
 use super::active::Active;
+use super::noise::NoiseMode;
 use super::objective::{Aim, Objective};
 use super::oracle::{Oracle, Outputs};
 use super::{AttackError, Case, Dialect, Perturbed};
@@ -147,8 +148,9 @@ pub struct Ascent {
     pub n_steps: u32,
     /// Where a step goes.
     pub direction: Direction,
-    /// Whether to return the last iterate that met the aim, or that of the largest objective
-    /// where none did, instead of the last one. It costs one more forward pass.
+    /// Whether to return the best iterate instead of the last: one that met the aim (the last of
+    /// them with the noise off, else that of the largest objective), or where none did that of
+    /// the largest objective. It costs one more forward pass.
     pub keep_best: bool,
 }
 
@@ -170,6 +172,7 @@ impl Ascent {
         let n = case.ids.len();
         let mut found = Perturbed::unchanged(start.clone(), n);
         let mut best: Vec<Option<Rank>> = vec![None; n];
+        let latest = oracle.noise() == NoiseMode::Off;
         let mut active = Active::all(case, start);
         for step in 0..self.n_steps {
             if active.is_empty() {
@@ -178,7 +181,7 @@ impl Ascent {
             let (outputs, gradient) =
                 oracle.gradient(active.batch()?, step, self.objective, &active.aims)?;
             if self.keep_best {
-                self.remember(&outputs, &active, &mut best, &mut found);
+                self.remember(&outputs, &active, latest, &mut best, &mut found);
             }
             let gradient: Vec<f32> = gradient.iter().copied().collect();
             let finite = self.advance(case, &mut active, &gradient, &mut found);
@@ -186,7 +189,7 @@ impl Ascent {
         }
         if self.keep_best && !active.is_empty() {
             let outputs = oracle.outputs(active.batch()?, self.n_steps)?;
-            self.remember(&outputs, &active, &mut best, &mut found);
+            self.remember(&outputs, &active, latest, &mut best, &mut found);
         }
         if !self.keep_best {
             for (place, row) in active.rows.iter().enumerate() {
@@ -276,12 +279,14 @@ impl Ascent {
         self.budget.project(x, image);
     }
 
-    /// Notes the images that are better than all before them; of those that meet the aim the
-    /// latest, which is mostly the last and so what other programs return.
+    /// Notes the images that are better than all before them. Of those that meet the aim it is
+    /// the `latest` where nothing is random: it is mostly the last, and so what other programs
+    /// return. What met it on one draw may not on another, so under noise the objective decides.
     fn remember(
         &self,
         outputs: &Outputs,
         active: &Active<'_>,
+        latest: bool,
         best: &mut [Option<Rank>],
         found: &mut Perturbed,
     ) {
@@ -291,7 +296,8 @@ impl Ascent {
             let rank = (is_met(aim, outputs.class(place)), value);
             let better = match best[*row] {
                 None => true,
-                Some(before) => rank.0 || (!before.0 && value > before.1),
+                Some(before) if rank.0 != before.0 => rank.0,
+                Some(before) => (rank.0 && latest) || value > before.1,
             };
             if better && !value.is_nan() {
                 best[*row] = Some(rank);

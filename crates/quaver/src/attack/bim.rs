@@ -26,9 +26,9 @@ pub(super) const ENTRY: Entry = Entry {
 /// sign(0) = 0; in L2 along g / ‖g‖₂.
 ///
 /// # Source
-/// "Adversarial examples in the physical world" (2017), section 2.2. Differs: the last iterate that succeeded
-/// is returned, or that of the largest loss where none did, as the attack sees them; the dialects
-/// `cleverhans-2.1` and `cleverhans-3.1` return the last.
+/// "Adversarial examples in the physical world" (2017), section 2.2. Differs: the best
+/// iterate is returned, as the attack sees them: one that succeeded, else that of the largest loss;
+/// the dialects `cleverhans-2.1` and `cleverhans-3.1` return the last.
 ///
 /// # Parameters
 /// [`IteratedParams`].

@@ -30,8 +30,8 @@ pub(super) const ENTRY: Entry = Entry {
 ///
 /// # Source
 /// "Towards Deep Learning Models Resistant to Adversarial Attacks" (2018), section 2.1. Differs:
-/// the last iterate that succeeded is returned, or that of the largest loss where none did, as
-/// the attack sees them. Dialects: `cleverhans-3.1` returns the last iterate; `cleverhans-2.1` as well, starts
+/// the best iterate is returned, as the attack sees them: one that succeeded, else that of the
+/// largest loss. Dialects: `cleverhans-3.1` returns the last iterate; `cleverhans-2.1` as well, starts
 /// uniformly in the cube of radius eps whatever the norm, projected into the ball but not
 /// clipped to the pixel range before the first gradient, and steps along the sign in every norm.
 ///

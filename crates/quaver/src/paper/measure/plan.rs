@@ -109,22 +109,32 @@ pub(in crate::paper) fn columns(config: &Config, test: usize) -> Result<Vec<Colu
     Ok(columns)
 }
 
-/// JSMA is judged by the stronger of its two Jacobians: specs, and what tells them apart.
+/// Specs, and what tells them apart: JSMA is judged by the stronger of its two Jacobians, and
+/// cross-entropy keeps its gradient where a network is so sure that float32 loses it.
 fn variants(planned: &Planned) -> Result<Vec<(String, String)>, PaperError> {
     let spec: Spec = planned.text.parse()?;
-    if planned.attack.entry().id != "jsma" {
-        return Ok(vec![(spec.to_string(), String::new())]);
-    }
-    let with = |jacobian: &str| {
+    let in_force: Spec = planned.spec.parse()?;
+    let with = |name: &str, word: &str| {
         let mut spec = spec.clone();
-        let value = Value::Word(jacobian.to_owned());
-        spec.params.insert("jacobian".to_owned(), value);
+        let value = Value::Word(word.to_owned());
+        spec.params.insert(name.to_owned(), value);
         spec.to_string()
     };
-    Ok(vec![
-        (with("log-probs"), " on log-probs".to_owned()),
-        (with("logits"), " on log-probs, then on logits".to_owned()),
-    ])
+    if planned.attack.entry().id == "jsma" {
+        return Ok(vec![
+            (with("jacobian", "log-probs"), " on log-probs".to_owned()),
+            (
+                with("jacobian", "logits"),
+                " on log-probs, then on logits".to_owned(),
+            ),
+        ]);
+    }
+    let rounded = Value::Word("cross-entropy".to_owned());
+    let text = match in_force.params.get("loss") {
+        Some(loss) if *loss == rounded => with("loss", "cross-entropy-f64"),
+        _ => spec.to_string(),
+    };
+    Ok(vec![(text, String::new())])
 }
 
 #[cfg(test)]
@@ -149,6 +159,11 @@ mod tests {
             ]
         );
         assert_eq!((columns[0].n, columns[1].n), (5_000, 1_000));
+        assert!(
+            columns[0].variants[0]
+                .spec
+                .contains("loss=cross-entropy-f64")
+        );
         let jsma: Vec<&str> = columns[2]
             .variants
             .iter()
