@@ -2,7 +2,7 @@
 //! cut by the plan's live bytes, never by the number of threads.
 
 use crate::batch::{Batch, Pixels, UNIT};
-use crate::kernel::{LANES, Lanes, Simd};
+use crate::kernel::{LANES, Lanes, Simd, deinterleave, interleave};
 use crate::noise::Noise;
 use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
 use crate::packed::{BitForward, BitValues, Packed};
@@ -193,25 +193,22 @@ impl<'a> Run<'a> {
         let size = self.plan.sizes[0];
         let (slot, len) = (self.slot(0), self.len(0));
         let lanes = &mut self.workspace.values[slot][..len];
-        for e in 0..self.chunk.blocks * LANES {
-            let block = &mut lanes[e / LANES * size..(e / LANES + 1) * size];
-            let l = e % LANES;
-            if e >= self.chunk.examples {
-                block.iter_mut().for_each(|v| v.0[l] = 0.0);
-                continue;
-            }
-            let index = self.chunk.first + e;
+        let chunk = self.chunk;
+        let row = |e: usize| {
+            let index = chunk.first + e;
             let row = batch.rows.map_or(index, |rows| rows[index]) * size;
+            row..row + size
+        };
+        for (b, block) in lanes.chunks_exact_mut(size).enumerate() {
+            let examples = b * LANES..chunk.examples.min((b + 1) * LANES);
             match batch.pixels {
                 Pixels::U8(pixels) => {
-                    for (v, p) in block.iter_mut().zip(&pixels[row..row + size]) {
-                        v.0[l] = UNIT[*p as usize];
-                    }
+                    let rows: Vec<&[u8]> = examples.map(|e| &pixels[row(e)]).collect();
+                    interleave(&rows, block, |pixel| UNIT[usize::from(pixel)]);
                 }
                 Pixels::F32(pixels) => {
-                    for (v, p) in block.iter_mut().zip(&pixels[row..row + size]) {
-                        v.0[l] = *p;
-                    }
+                    let rows: Vec<&[f32]> = examples.map(|e| &pixels[row(e)]).collect();
+                    interleave(&rows, block, |pixel| pixel);
                 }
             }
         }
@@ -398,7 +395,7 @@ impl<'a> Run<'a> {
 
     /// Copies a value's rows out, `(examples, size)`.
     pub(crate) fn rows(&self, value: usize, out: &mut [f32]) {
-        unlane(self.value(value), self.plan.sizes[value], out);
+        deinterleave(self.value(value), self.plan.sizes[value], out);
     }
 
     /// Copies a gradient's rows out, `(examples, size)`.
@@ -408,7 +405,7 @@ impl<'a> Run<'a> {
             return;
         }
         let slot = self.plan.gradients.of_value[value];
-        unlane(
+        deinterleave(
             &self.workspace.gradients[slot][..self.len(value)],
             self.plan.sizes[value],
             out,
@@ -450,15 +447,6 @@ impl<'a> Run<'a> {
             } else {
                 &[]
             },
-        }
-    }
-}
-
-fn unlane(lanes: &[Lanes], size: usize, out: &mut [f32]) {
-    for (e, row) in out.chunks_exact_mut(size).enumerate() {
-        let block = &lanes[e / LANES * size..];
-        for (v, lanes) in row.iter_mut().zip(block) {
-            *v = lanes.0[e % LANES];
         }
     }
 }

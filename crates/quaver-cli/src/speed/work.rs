@@ -115,10 +115,11 @@ impl<'a> Bench<'a> {
             Work::Training => {
                 let mut trainer = self.trainer();
                 let mut step = self.steps(n);
-                rate(n, seconds, || {
+                let steps = || {
                     step(&mut trainer);
                     Ok(())
-                })
+                };
+                self.engine.install(|| rate(n, seconds, steps))
             }
             Work::Forward => rate(n, seconds, || {
                 self.network.logits(batch, Noise::Off)?;

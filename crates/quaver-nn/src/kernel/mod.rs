@@ -24,7 +24,7 @@ mod words;
 
 pub(crate) use fma_loop::FmaLoop;
 pub use lanes::{LANES, Lanes};
-pub(crate) use lanes::{flat, flat_mut};
+pub(crate) use lanes::{deinterleave, flat, flat_mut, interleave};
 pub(crate) use vector::Vector;
 pub(crate) use words::Words;
 

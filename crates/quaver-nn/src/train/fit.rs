@@ -83,7 +83,7 @@ impl Step for CrossEntropy {
 }
 
 /// Follows a training run and may stop it.
-pub trait Watch {
+pub trait Watch: Send {
     /// `done` images of the epoch so far, at this mean loss and accuracy. `false` stops.
     fn step(&mut self, so_far: Epoch, done: usize) -> bool {
         let _ = (so_far, done);
@@ -164,7 +164,19 @@ pub fn fit(
         return Err(FitError::NoBatch);
     }
     let (done, state) = from;
-    let mut trainer = Trainer::new(model, engine, config.adam, state);
+    let trainer = Trainer::new(model, Arc::clone(&engine), config.adam, state);
+    // Steps are too short to hand each to the engine's threads anew.
+    engine.install(|| run_epochs(trainer, done, set, config, step, watch))
+}
+
+fn run_epochs(
+    mut trainer: Trainer,
+    done: u32,
+    set: &Set<'_>,
+    config: &Config,
+    step: &dyn Step,
+    watch: &mut dyn Watch,
+) -> Result<(Model, bool), FitError> {
     for number in done + 1..=config.epochs {
         let Some(epoch) = run_epoch(&mut trainer, number, set, config, step, watch)? else {
             return Ok((trainer.into_model(), false));
