@@ -183,7 +183,10 @@ impl Ascent {
             if self.keep_best {
                 self.remember(&outputs, &active, latest, &mut best, &mut found);
             }
-            let gradient: Vec<f32> = gradient.iter().copied().collect();
+            let gradient = match gradient.is_standard_layout() {
+                true => gradient.into_raw_vec_and_offset().0,
+                false => gradient.iter().copied().collect(),
+            };
             let finite = self.advance(case, &mut active, &gradient, &mut found);
             active.retain(&finite);
         }
@@ -290,20 +293,27 @@ impl Ascent {
         best: &mut [Option<Rank>],
         found: &mut Perturbed,
     ) {
+        let d = active.image(0).len();
+        let mut place_of = vec![None; best.len()];
         for (place, row) in active.rows.iter().enumerate() {
+            place_of[*row] = Some(place);
+        }
+        let images = found.pixels.par_chunks_mut(d).zip(best);
+        images.zip(place_of).for_each(|((image, best), place)| {
+            let Some(place) = place else { return };
             let aim = active.aims[place];
             let value = outputs.value(place, self.objective, aim);
             let rank = (is_met(aim, outputs.class(place)), value);
-            let better = match best[*row] {
+            let better = match *best {
                 None => true,
                 Some(before) if rank.0 != before.0 => rank.0,
                 Some(before) => (rank.0 && latest) || value > before.1,
             };
             if better && !value.is_nan() {
-                best[*row] = Some(rank);
-                found.set(*row, active.image(place));
+                *best = Some(rank);
+                image.copy_from_slice(active.image(place));
             }
-        }
+        });
     }
 }
 
