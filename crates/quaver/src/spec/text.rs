@@ -133,6 +133,9 @@ mod tests {
             "pgd(a=1,a=2)",
             "pgd(a=(1)",
             "x(1,2)",
+            "x(b=1,88())",
+            "x(a=inf())",
+            "x(true())",
         ] {
             assert!(
                 matches!(bad.parse::<Spec>(), Err(SpecError::Syntax { .. })),

@@ -38,7 +38,15 @@ impl Value {
             });
         }
         if text.contains('(') {
-            return Ok(Self::Word(text.parse::<Spec>()?.to_string()));
+            let word = text.parse::<Spec>()?.to_string();
+            // Without parameters it would be read back as a number, or as yes or no.
+            if word.parse::<f64>().is_ok() || word.parse::<bool>().is_ok() {
+                return Err(SpecError::Syntax {
+                    got: text.to_owned(),
+                    allowed: "a name that is no number",
+                });
+            }
+            return Ok(Self::Word(word));
         }
         Ok(Self::Word(text.to_owned()))
     }
