@@ -155,8 +155,8 @@ impl Layer for ConvPoolLayer {
         }
     }
 
-    fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {
-        self.conv.surrogate(params, gradients);
+    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
+        self.conv.surrogate(latent, gradient);
     }
 
     fn products(&self) -> u64 {

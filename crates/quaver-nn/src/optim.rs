@@ -26,6 +26,17 @@ impl Default for Adam {
     }
 }
 
+/// Below it a moment moves no weight, as `eps` outweighs it, and counts as 0: a subnormal number takes
+/// many times as long to work with, and the moments of a weight that is done would be full of them.
+const NEGLIGIBLE: f32 = 1e-36;
+/// The square of a gradient below it is negligible.
+const NEGLIGIBLE_GRADIENT: f32 = 1e-18;
+
+/// `value`, or 0 where it is smaller than `least`; NaN stays NaN.
+fn at_least(least: f32, value: f32) -> f32 {
+    if value.abs() < least { 0.0 } else { value }
+}
+
 impl Adam {
     /// Moves `params` by step number `step` (from 1); `mean` and `square` are its state.
     /// Latent weights are then clipped to `clip`.
@@ -45,8 +56,9 @@ impl Adam {
         let (c1, c2) = ((1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32);
         let state = mean.iter_mut().zip(square.iter_mut());
         for ((p, g), (m, v)) in params.iter_mut().zip(gradient).zip(state) {
-            *m = b1 * *m + c1 * g;
-            *v = b2 * *v + c2 * (g * g);
+            let square = at_least(NEGLIGIBLE_GRADIENT, *g).powi(2);
+            *m = at_least(NEGLIGIBLE, b1 * *m + c1 * g);
+            *v = at_least(NEGLIGIBLE, b2 * *v + c2 * square);
             let moved = *p - rate * (*m / (v.sqrt() / root + eps));
             // Not `clamp`: what is not a number must stay visible.
             *p = if moved < low {
@@ -83,5 +95,18 @@ mod tests {
             Some((-1.0, 1.0)),
         );
         assert_eq!(p[0], 1.0);
+    }
+
+    #[test]
+    fn moments_fade_to_zero_and_not_through_subnormal_numbers() {
+        let adam = Adam::default();
+        let (mut p, mut m, mut v) = ([1.0], [1e-3], [1e-30]);
+        for step in 1..40_000 {
+            adam.step(step, &[1e-19], &mut p, (&mut m, &mut v), None);
+            assert!(!m[0].is_subnormal() && !v[0].is_subnormal(), "{m:?} {v:?}");
+        }
+        assert_eq!((v[0], m[0].log10().round()), (0.0, -19.0));
+        adam.step(40_000, &[f32::NAN], &mut p, (&mut m, &mut v), None);
+        assert!(m[0].is_nan() && v[0].is_nan() && p[0].is_nan());
     }
 }

@@ -16,6 +16,9 @@ use quaver_nn::optim::Adam;
 use quaver_nn::train::{CrossEntropy, Set, Step, Trainer};
 use std::sync::Arc;
 
+/// Steps after which a network in training starts again.
+const STEPS: u32 = 100;
+
 /// A kind of work.
 pub(crate) enum Work {
     /// Steps of the optimizer.
@@ -195,13 +198,18 @@ impl<'a> Bench<'a> {
         Trainer::new(self.subject.model.clone(), engine, Adam::default(), None)
     }
 
-    /// Training steps on the first `n` images, one after another.
+    /// Training steps on the first `n` images, one after another. From time to time training
+    /// begins anew: a network that knows its few images has gradients that real ones never have.
     fn steps(&self, n: usize) -> impl FnMut(&mut Trainer) {
         let pixels: Vec<f32> = self.images.x.iter().copied().collect();
         let rows: Vec<usize> = (0..n).collect();
         let labels = &self.images.labels;
         let mut pass = 0;
         move |trainer| {
+            if pass == STEPS {
+                trainer.restart(self.subject.model.clone());
+                pass = 0;
+            }
             pass += 1;
             let draw = Draw {
                 seed: 0,

@@ -69,20 +69,23 @@ impl Layer for Relu {
 
     fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
         let a = prepared.effective[0];
-        chunk.simd.vectorize(|| {
-            if let Some(dx) = &mut chunk.input_gradients[0] {
-                let pulled = flat(chunk.inputs[0]).iter().zip(flat(chunk.upstream));
-                for (dx, (x, u)) in flat_mut(dx).iter_mut().zip(pulled) {
+        if let Some(dx) = &mut chunk.input_gradients[0] {
+            let pulled = flat(chunk.inputs[0]).iter().zip(flat(chunk.upstream));
+            let gradients = flat_mut(dx).iter_mut();
+            chunk.simd.vectorize(|| {
+                for (dx, (x, u)) in gradients.zip(pulled) {
                     *dx = if *x > 0.0 { a * u } else { 0.0 };
                 }
-            }
-            if let Some([da]) = chunk.param_gradients {
+            });
+        }
+        if let Some([da]) = chunk.param_gradients {
+            chunk.simd.vectorize(|| {
                 let mut sum = Lanes::ZERO;
                 for (x, u) in chunk.inputs[0].iter().zip(chunk.upstream) {
                     sum = sum.zip(x.zip(*u, |x, u| x.max(0.0) * u), |s, v| s + v);
                 }
                 da[0] = sum.sum();
-            }
-        });
+            });
+        }
     }
 }

@@ -302,11 +302,9 @@ impl Layer for ConvLayer {
         }
     }
 
-    fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {
+    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
         if let Some(quantizer) = &self.op.quantizer {
-            quantizer
-                .get()
-                .surrogate_grad(&params[0], &mut gradients[0]);
+            quantizer.get().surrogate_grad(latent, gradient);
         }
     }
 

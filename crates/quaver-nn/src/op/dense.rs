@@ -138,15 +138,17 @@ impl Layer for DenseLayer {
         prepare_weights(self.op.quantizer.as_ref(), args, into);
         let (inputs, outputs) = (self.op.in_features, self.op.out_features);
         let (tile, tile_back) = self.tiles(args.simd);
-        let weights = &into.effective;
-        pack(outputs, inputs, tile, &mut into.forward, |o, k| {
-            weights[o * inputs + k]
-        });
-        if args.input_gradient {
-            pack(inputs, outputs, tile_back, &mut into.backward, |i, k| {
-                weights[k * inputs + i]
-            });
-        }
+        let (weights, gradient) = (&into.effective, args.input_gradient);
+        let (ahead, back) = (&mut into.forward, &mut into.backward);
+        rayon::join(
+            || pack(outputs, inputs, tile, ahead, |o, k| weights[o * inputs + k]),
+            || {
+                let weight = |i, k| weights[k * inputs + i];
+                if gradient {
+                    pack(inputs, outputs, tile_back, back, weight);
+                }
+            },
+        );
     }
 
     fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
@@ -209,11 +211,9 @@ impl Layer for DenseLayer {
         });
     }
 
-    fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {
+    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
         if let Some(quantizer) = &self.op.quantizer {
-            quantizer
-                .get()
-                .surrogate_grad(&params[0], &mut gradients[0]);
+            quantizer.get().surrogate_grad(latent, gradient);
         }
     }
 

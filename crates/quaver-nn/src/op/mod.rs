@@ -282,9 +282,9 @@ pub trait Layer: Send + Sync {
     }
     /// Rows of the first parameter's gradient from row `first` on, over all chunks of a batch.
     fn join(&self, _simd: Simd, _chunks: &[&[Lanes]], _first: usize, _rows: &mut [f32]) {}
-    /// Turns gradients with respect to the parameters as used (quantized) into gradients with
-    /// respect to the stored ones, once a batch: surrogates need not be linear.
-    fn surrogate(&self, _params: &[Vec<f32>], _gradients: &mut [Vec<f32>]) {}
+    /// Turns the gradient with respect to a piece of the first parameter as used (quantized)
+    /// into one with respect to it as stored, once a batch: surrogates need not be linear.
+    fn surrogate(&self, _latent: &[f32], _gradient: &mut [f32]) {}
     /// Multiply-adds of the forward pass for one example.
     fn products(&self) -> u64 {
         0

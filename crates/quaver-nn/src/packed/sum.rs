@@ -140,8 +140,8 @@ impl Layer for ExactSum {
         self.sum.join(simd, chunks, first, rows);
     }
 
-    fn surrogate(&self, params: &[Vec<f32>], gradients: &mut [Vec<f32>]) {
-        self.sum.surrogate(params, gradients);
+    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
+        self.sum.surrogate(latent, gradient);
     }
 
     fn products(&self) -> u64 {

@@ -29,6 +29,16 @@ pub struct State {
     pub square: Vec<Vec<Vec<f32>>>,
 }
 
+impl State {
+    fn fresh(model: &Model) -> Self {
+        Self {
+            step: 0,
+            mean: zeros(&model.params),
+            square: zeros(&model.params),
+        }
+    }
+}
+
 /// Loss of one example: `(row in the batch, logits, upstream)` writes the gradient with respect
 /// to the logits and returns the loss.
 pub type Loss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f64 + Sync + 'a;
@@ -78,13 +88,8 @@ impl Trainer {
             }
         }
         stages.push(start..plan.layers.len());
-        let fresh = || State {
-            step: 0,
-            mean: zeros(&model.params),
-            square: zeros(&model.params),
-        };
         Self {
-            state: state.unwrap_or_else(fresh),
+            state: state.unwrap_or_else(|| State::fresh(&model)),
             specs: model.graph.params(),
             prepared: vec![Prepared::default(); plan.layers.len()],
             shared: Workspaces::default(),
@@ -96,6 +101,12 @@ impl Trainer {
             adam,
             stages,
         }
+    }
+
+    /// Starts again from `model`, which has the same graph.
+    pub fn restart(&mut self, model: Model) {
+        self.state = State::fresh(&model);
+        self.model = model;
     }
 
     /// Starts a new profile of the steps to come, over the layers of the model's graph.

@@ -1,13 +1,16 @@
-//! The end of a step: gradients of chunks become one, and weights move.
+//! The end of a step: gradients of chunks become one, and weights move. A piece of a parameter
+//! goes through all of it at once, so that a step ends with one round of parallel work.
 
 use super::trainer::{Gradients, Trainer};
-use crate::kernel::Lanes;
+use crate::kernel::{Lanes, Simd};
+use crate::op::Param;
+use crate::plan::Plan;
 use crate::profile::{Phase, Profile};
 use rayon::prelude::*;
 use std::mem::take;
 
 /// Elements of a parameter that one task updates.
-const UPDATE: usize = 8192;
+const UPDATE: usize = 4096;
 /// Rows of a joined gradient come in tiles of this many.
 const JOINED: usize = 6;
 
@@ -22,9 +25,7 @@ impl Trainer {
             .filter_map(|chunk| chunk.get_mut().ok())
             .map(|state| (take(&mut state.gradients), take(&mut state.gathered)))
             .unzip();
-        let (total, rest) = all.split_at_mut(1);
-        self.join(&mut total[0], rest, &gathered);
-        self.optimize(&total[0]);
+        self.optimize(&mut all, &gathered);
         for (chunk, left) in self.chunks.iter_mut().zip(all.into_iter().zip(gathered)) {
             if let Ok(state) = chunk.get_mut() {
                 (state.gradients, state.gathered) = left;
@@ -32,67 +33,96 @@ impl Trainer {
         }
     }
 
-    /// Adds `rest` to `total` and makes of it the gradient of the stored weights.
-    fn join(&self, total: &mut Gradients, rest: &[Gradients], gathered: &Gathered) {
-        let (simd, profile) = (self.engine.simd(), self.profile.as_ref());
-        let add = |(i, p, c): (usize, usize, usize), sum: &mut [f32]| {
-            for other in rest {
-                let more = &other[i][p][c * UPDATE..];
-                simd.vectorize(|| sum.iter_mut().zip(more).for_each(|(s, m)| *s += m));
-            }
-        };
-        total.par_iter_mut().enumerate().for_each(|(i, node)| {
-            for (p, gradient) in node.iter_mut().enumerate() {
-                if p == 0 && self.plan.layers[i].gathered() > 0 {
-                    self.join_gathered(i, gathered, gradient);
-                    continue;
-                }
-                let pieces = gradient.par_chunks_mut(UPDATE).enumerate();
-                pieces.for_each(|(c, sum)| {
-                    Profile::time(profile, i, Phase::Update, || add((i, p, c), sum));
-                });
-            }
-            Profile::time(profile, i, Phase::Update, || {
-                self.plan.layers[i].surrogate(&self.model.params[i], node);
-            });
-        });
-    }
-
-    /// The gradient of node `i`'s weights, rows in parallel, from what all chunks left.
-    fn join_gathered(&self, i: usize, gathered: &Gathered, gradient: &mut [f32]) {
-        let (simd, profile) = (self.engine.simd(), self.profile.as_ref());
-        let chunks: Vec<&[Lanes]> = gathered.iter().map(|nodes| &nodes[i][..]).collect();
-        let row = gradient.len() / self.specs[i][0].shape[0];
-        let rows = (UPDATE / row).next_multiple_of(JOINED);
-        let pieces = gradient.par_chunks_mut(rows * row).enumerate();
-        pieces.for_each(|(piece, out)| {
-            Profile::time(profile, i, Phase::WeightGradient, || {
-                self.plan.layers[i].join(simd, &chunks, piece * rows, out);
-            });
-        });
-    }
-
-    /// One step of the optimizer along `gradients`.
-    fn optimize(&mut self, gradients: &Gradients) {
+    /// One step of the optimizer along the sum of the chunks' gradients, which becomes the
+    /// first chunk's.
+    fn optimize(&mut self, gradients: &mut [Gradients], gathered: &Gathered) {
         self.state.step += 1;
-        let step = self.state.step;
-        let (simd, adam, profile) = (self.engine.simd(), self.adam, self.profile.as_ref());
+        let (step, adam) = (self.state.step, self.adam);
+        let (total, rest) = gradients.split_at_mut(1);
+        let join = Join {
+            plan: &self.plan,
+            specs: &self.specs,
+            simd: self.engine.simd(),
+            profile: self.profile.as_ref(),
+            rest,
+            gathered,
+        };
         let state = self.state.mean.par_iter_mut().zip(&mut self.state.square);
-        let params = self.model.params.par_iter_mut().zip(gradients).zip(state);
-        let nodes = params.zip(&self.specs).enumerate();
-        nodes.for_each(|(i, (((params, gradients), (mean, square)), specs))| {
-            for (p, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.trainable) {
+        let params = self.model.params.par_iter_mut().zip(&mut total[0]);
+        let nodes = params.zip(state).enumerate();
+        nodes.for_each(|(i, ((params, gradients), (mean, square)))| {
+            let trained = self.specs[i].iter().enumerate();
+            for (p, spec) in trained.filter(|(_, spec)| spec.trainable) {
+                let size = join.piece(i, p);
                 let state = mean[p]
-                    .par_chunks_mut(UPDATE)
-                    .zip(square[p].par_chunks_mut(UPDATE));
+                    .par_chunks_mut(size)
+                    .zip(square[p].par_chunks_mut(size));
                 let pieces = params[p]
-                    .par_chunks_mut(UPDATE)
-                    .zip(gradients[p].par_chunks(UPDATE));
-                pieces.zip(state).for_each(|((param, gradient), state)| {
-                    Profile::time(profile, i, Phase::Update, || {
-                        simd.vectorize(|| adam.step(step, gradient, param, state, spec.clip));
+                    .par_chunks_mut(size)
+                    .zip(gradients[p].par_chunks_mut(size));
+                let pieces = pieces.zip(state).enumerate();
+                pieces.for_each(|(c, ((param, gradient), state))| {
+                    join.gradient((i, p), c * size, gradient);
+                    Profile::time(join.profile, i, Phase::Update, || {
+                        if p == 0 {
+                            join.plan.layers[i].surrogate(param, gradient);
+                        }
+                        let clip = spec.clip;
+                        let adam = || adam.step(step, gradient, param, state, clip);
+                        join.simd.vectorize(adam);
                     });
                 });
+            }
+        });
+    }
+}
+
+/// How the gradient of a batch is made of what its chunks left.
+struct Join<'a> {
+    plan: &'a Plan,
+    specs: &'a [Vec<Param>],
+    simd: Simd,
+    profile: Option<&'a Profile>,
+    /// Gradients of all chunks but the first.
+    rest: &'a [Gradients],
+    gathered: &'a Gathered,
+}
+
+impl Join<'_> {
+    /// Whether the chunks left what the gradient is made of, instead of their part of it.
+    fn is_gathered(&self, i: usize, p: usize) -> bool {
+        p == 0 && self.plan.layers[i].gathered() > 0
+    }
+
+    /// Length of a row of parameter `p` of node `i`.
+    fn row(&self, i: usize, p: usize) -> usize {
+        self.specs[i][p].shape[1..].iter().product()
+    }
+
+    /// Elements of parameter `p` of node `i` that one task updates.
+    fn piece(&self, i: usize, p: usize) -> usize {
+        if !self.is_gathered(i, p) {
+            return UPDATE;
+        }
+        let row = self.row(i, p);
+        (UPDATE / row).next_multiple_of(JOINED).max(JOINED) * row
+    }
+
+    /// Elements from `from` on of the gradient of the parameter as used; `out` holds the first
+    /// chunk's.
+    fn gradient(&self, (i, p): (usize, usize), from: usize, out: &mut [f32]) {
+        if self.is_gathered(i, p) {
+            let chunks: Vec<&[Lanes]> = self.gathered.iter().map(|nodes| &nodes[i][..]).collect();
+            Profile::time(self.profile, i, Phase::WeightGradient, || {
+                self.plan.layers[i].join(self.simd, &chunks, from / self.row(i, p), out);
+            });
+            return;
+        }
+        Profile::time(self.profile, i, Phase::Update, || {
+            for other in self.rest {
+                let more = &other[i][p][from..];
+                let add = || out.iter_mut().zip(more).for_each(|(s, m)| *s += m);
+                self.simd.vectorize(add);
             }
         });
     }
