@@ -5,6 +5,7 @@ Every function of `WORK` takes a setting and returns images a second.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 
@@ -20,6 +21,8 @@ from . import networks
 
 EPS, STEP, N_STEPS = 0.3, 0.01, 40
 THETA, GAMMA = 1.0, 0.1
+# Steps of training after which it begins anew, as in `quaver bench`.
+RESTART = 100
 
 _images = {}
 
@@ -84,7 +87,18 @@ def training(model, file, n, layout, seconds):
     net = load(model, layout).train()
     x, y, _ = images(file, n)
     x, adam = in_layout(x, layout), optimizer(net)
-    return rate(n, seconds, lambda: training_step(net, adam, x, y))
+    fresh = copy.deepcopy(net.state_dict())
+    steps = 0
+
+    def work():
+        nonlocal adam, steps
+        if steps == RESTART:
+            net.load_state_dict(fresh)
+            adam, steps = optimizer(net), 0
+        steps += 1
+        training_step(net, adam, x, y)
+
+    return rate(n, seconds, work)
 
 
 def forward(model, file, n, batch, layout, seconds):
@@ -205,10 +219,23 @@ def attack(library, name, model, file, n, batch, layout, seconds):
     x, y, target = images(file, n)
     if name == "jsma":
         y = target
-    run = {"torchattacks": torchattack, "art": art_attack}.get(library)
-    if library == "formula":
-        return rate(n, seconds, lambda: jsma_formula(net, x, y, batch))
-    return rate(n, seconds, lambda: run(net, name, x, y, batch))
+
+    def work():
+        if library == "formula":
+            attacked = jsma_formula(net, x, y, batch)
+        else:
+            run = {"torchattacks": torchattack, "art": art_attack}[library]
+            attacked = run(net, name, x, y, batch)
+        # Quaver's attacks say of every image what became of it.
+        for images in (x, attacked):
+            classes(net, images, batch)
+
+    return rate(n, seconds, work)
+
+
+def classes(net, x, batch):
+    with torch.inference_mode():
+        return torch.cat([net(part).argmax(1) for part in x.split(batch)])
 
 
 def monte_carlo(run, parts, n_passes):

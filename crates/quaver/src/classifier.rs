@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, Array4, ArrayView4};
 pub use quaver_nn::noise::{Draw, Noise, Purpose};
+use std::borrow::Cow;
 
 /// Images `(n, c, h, w)`, values inside the classifier's input range.
 pub type Images = Array4<f32>;
@@ -14,6 +15,14 @@ pub struct Batch<'a> {
     pub x: ArrayView4<'a, f32>,
     /// `(n)`.
     pub ids: &'a [u64],
+}
+
+/// Pixels of all images, image after image; copied only if they do not lie so already.
+pub(crate) fn pixels(images: ArrayView4<'_, f32>) -> Cow<'_, [f32]> {
+    match images.to_slice() {
+        Some(pixels) => Cow::Borrowed(pixels),
+        None => Cow::Owned(images.iter().copied().collect()),
+    }
 }
 
 /// How a classifier's output is random while [`Noise`] is on.

@@ -1,7 +1,7 @@
 //! [`Network`]: a model of the engine as a [`Classifier`].
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Upstream, Vjp,
+    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Upstream, Vjp, pixels,
 };
 use ndarray::{Array2, Array4};
 use quaver_nn::engine::Engine;
@@ -9,7 +9,6 @@ use quaver_nn::model::Model;
 use quaver_nn::network::{self, UnknownNode};
 use quaver_nn::op::Stochastic;
 use quaver_nn::{Batch as Rows, Pixels};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Smallest and largest pixel of every image here.
@@ -103,14 +102,6 @@ impl Network {
     }
 }
 
-/// The batch's pixels in row-major order, copied only if they are not so already.
-fn pixels<'a>(batch: &Batch<'a>) -> Cow<'a, [f32]> {
-    match batch.x.to_slice() {
-        Some(pixels) => Cow::Borrowed(pixels),
-        None => Cow::Owned(batch.x.iter().copied().collect()),
-    }
-}
-
 impl Classifier for Network {
     fn input_shape(&self) -> [usize; 3] {
         self.shape
@@ -142,7 +133,7 @@ impl Classifier for Network {
         noise: Noise,
         at: Option<&str>,
     ) -> Result<Array2<f32>, ClassifierError> {
-        let pixels = pixels(&batch);
+        let pixels = pixels(batch.x);
         let rows = Rows {
             pixels: Pixels::F32(&pixels),
             rows: None,
@@ -163,7 +154,7 @@ impl Classifier for Network {
         at: Option<&str>,
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError> {
-        let pixels = pixels(&batch);
+        let pixels = pixels(batch.x);
         let rows = Rows {
             pixels: Pixels::F32(&pixels),
             rows: None,
@@ -184,7 +175,7 @@ impl Classifier for Network {
         n_passes: u32,
         sink: &PassSink<'_>,
     ) -> Result<(), ClassifierError> {
-        let pixels = pixels(&batch);
+        let pixels = pixels(batch.x);
         let rows = Rows {
             pixels: Pixels::F32(&pixels),
             rows: None,

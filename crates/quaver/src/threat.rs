@@ -1,6 +1,7 @@
 //! What an attacker may do: [`Norm`], [`Budget`], [`PixelRange`], [`Goal`], and the projections
 //! onto them. An image is a flat slice of its pixels here.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// How the size of a perturbation is measured.
@@ -67,6 +68,18 @@ impl PixelRange {
     pub fn contains(self, value: f32) -> bool {
         (self.low..=self.high).contains(&value)
     }
+
+    /// Whether all of `values` are allowed.
+    #[must_use]
+    pub fn contains_all(self, values: &[f32]) -> bool {
+        every(values, |v| self.contains(*v))
+    }
+}
+
+/// Whether `test` holds for every value. Looks at all of them: with no way out in the middle it
+/// is many values at a time.
+pub(crate) fn every<T>(values: &[T], test: impl Fn(&T) -> bool) -> bool {
+    values.iter().fold(true, |all, value| all & test(value))
 }
 
 /// Size of one perturbation in every norm, in pixel units.
@@ -83,20 +96,27 @@ pub struct Distances {
 }
 
 impl Distances {
-    /// Between two images of the same length.
+    /// Between two images of the same length. Eight sums run side by side, so that none waits for
+    /// the one before it.
     #[must_use]
     pub fn between(x: &[f32], x_adv: &[f32]) -> Self {
-        let mut distances = Self::default();
-        let mut squares = 0.0;
-        for (x, x_adv) in x.iter().zip(x_adv) {
-            let change = (f64::from(*x_adv) - f64::from(*x)).abs();
-            distances.linf = distances.linf.max(change);
-            distances.l1 += change;
-            squares += change * change;
-            distances.l0 += u64::from(change > 0.0);
+        let (mut linf, mut l1, mut squares) = ([0.0_f64; 8], [0.0; 8], [0.0; 8]);
+        let mut l0 = [0; 8];
+        for (x, x_adv) in x.chunks(8).zip(x_adv.chunks(8)) {
+            for (i, (x, x_adv)) in x.iter().zip(x_adv).enumerate() {
+                let change = (f64::from(*x_adv) - f64::from(*x)).abs();
+                linf[i] = if change > linf[i] { change } else { linf[i] };
+                l1[i] += change;
+                squares[i] += change * change;
+                l0[i] += u64::from(change > 0.0);
+            }
         }
-        distances.l2 = squares.sqrt();
-        distances
+        Self {
+            linf: linf.into_iter().fold(0.0, f64::max),
+            l2: squares.iter().sum::<f64>().sqrt(),
+            l1: l1.iter().sum(),
+            l0: l0.iter().sum(),
+        }
     }
 
     /// In one norm.
@@ -112,6 +132,37 @@ impl Distances {
 }
 
 impl Budget {
+    /// Whether `x_adv` lies in the ball around `x`.
+    #[must_use]
+    pub fn holds(self, x: &[f32], x_adv: &[f32]) -> bool {
+        let eps = f64::from(self.eps);
+        match self.norm {
+            Norm::Linf => {
+                let inside = |x: f32, x_adv: f32| (f64::from(x_adv) - f64::from(x)).abs() <= eps;
+                let pairs = x.iter().zip(x_adv);
+                pairs.fold(true, |all, (x, x_adv)| all & inside(*x, *x_adv))
+            }
+            norm => Distances::between(x, x_adv).get(norm) <= eps,
+        }
+    }
+
+    /// Lowest and highest value that `range` and an L-infinity ball allow each pixel of `x`: to
+    /// clamp between them is to clip and [`Budget::project`].
+    pub(crate) fn bounds(self, x: &[f32], range: PixelRange) -> (Vec<f32>, Vec<f32>) {
+        let eps = f64::from(self.eps);
+        let bounds = |change: f64| {
+            let mut bounds = vec![0.0; x.len()];
+            let pixels = bounds.par_chunks_mut(BOUNDS).zip(x.par_chunks(BOUNDS));
+            pixels.for_each(|(bounds, x)| {
+                for (bound, x) in bounds.iter_mut().zip(x) {
+                    *bound = range.clip(toward(*x, f64::from(*x) + change));
+                }
+            });
+            bounds
+        };
+        (bounds(-eps), bounds(eps))
+    }
+
     /// Moves `x_adv` to the nearest point of the ball around `x`. A point inside stays as it is,
     /// bit for bit; results are rounded towards `x`, so the ball holds them exactly and not
     /// only up to rounding. The L1 projection follows "Efficient Projections onto the l1-Ball
@@ -123,11 +174,8 @@ impl Budget {
             Norm::Linf => {
                 // A branch for each pixel at the border would be mispredicted every other time:
                 // most images have all pixels inside or many outside.
-                let inside =
-                    |(x, x_adv): (&f32, &f32)| (f64::from(*x_adv) - f64::from(*x)).abs() <= eps;
                 for (x, x_adv) in x.chunks(INSIDE).zip(x_adv.chunks_mut(INSIDE)) {
-                    let outside = x.iter().zip(&*x_adv).filter(|pair| !inside(*pair)).count();
-                    if outside > 0 {
+                    if !self.holds(x, x_adv) {
                         shrink(x, x_adv, |change| change.clamp(-eps, eps));
                     }
                 }
@@ -151,6 +199,8 @@ impl Budget {
     }
 }
 
+/// Pixels whose bounds one task finds.
+const BOUNDS: usize = 8192;
 /// Pixels that are looked at together.
 const INSIDE: usize = 16;
 
@@ -276,8 +326,23 @@ mod tests {
             let once = projected(norm, eps, &x, &x_adv);
             let distance = Distances::between(&x, &once).get(norm);
             prop_assert!(distance <= f64::from(eps), "{distance} > {eps}");
+            let budget = Budget { norm, eps };
+            prop_assert!(budget.holds(&x, &once));
             prop_assert!(once.iter().all(|v| PixelRange::default().contains(*v)));
             prop_assert_eq!(projected(norm, eps, &x, &once), once);
+        }
+
+        #[test]
+        fn bounds_clip_and_project(
+            x in image(), x_adv in prop::collection::vec(-2.0_f32..=3.0, 12), eps in 0.0_f32..2.0,
+        ) {
+            let (budget, range) = (Budget { norm: Norm::Linf, eps }, PixelRange::default());
+            let (low, high) = budget.bounds(&x, range);
+            let clamped: Vec<f32> =
+                (0..x.len()).map(|i| x_adv[i].max(low[i]).min(high[i])).collect();
+            let mut moved: Vec<f32> = x_adv.iter().map(|v| range.clip(*v)).collect();
+            budget.project(&x, &mut moved);
+            prop_assert_eq!(clamped, moved);
         }
 
         #[test]

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{SpecError, check_range};
-use crate::threat::{Budget, Goal, Norm, PixelRange};
+use crate::threat::{Budget, Goal, Norm, PixelRange, every};
 
 use super::active::Active;
 use super::noise::NoiseMode;
@@ -154,6 +154,9 @@ pub struct Ascent {
     pub keep_best: bool,
 }
 
+/// Lowest and highest value of each pixel, image after image.
+type Bounds = (Vec<f32>, Vec<f32>);
+
 /// How good an iterate is: whether the aim is met, then the objective.
 type Rank = (bool, f64);
 
@@ -174,6 +177,9 @@ impl Ascent {
         let mut best: Vec<Option<Rank>> = vec![None; n];
         let latest = oracle.noise() == NoiseMode::Off;
         let mut active = Active::all(case, start);
+        // They cost as much as projecting twice.
+        let bounds = (self.direction == Direction::Sign && self.n_steps > 2)
+            .then(|| self.budget.bounds(case.pixels, case.setting.range));
         for step in 0..self.n_steps {
             if active.is_empty() {
                 break;
@@ -187,7 +193,7 @@ impl Ascent {
                 true => gradient.into_raw_vec_and_offset().0,
                 false => gradient.iter().copied().collect(),
             };
-            let finite = self.advance(case, &mut active, &gradient, &mut found);
+            let finite = self.advance(case, bounds.as_ref(), &mut active, &gradient, &mut found);
             active.retain(&finite);
         }
         if self.keep_best && !active.is_empty() {
@@ -225,6 +231,7 @@ impl Ascent {
     fn advance(
         &self,
         case: &Case<'_>,
+        bounds: Option<&Bounds>,
         active: &mut Active<'_>,
         gradient: &[f32],
         found: &mut Perturbed,
@@ -237,9 +244,15 @@ impl Ascent {
             .zip(gradient.par_chunks(d))
             .enumerate()
             .map(|(place, (image, gradient))| {
-                let finite = gradient.iter().all(|g| g.is_finite());
-                if finite {
-                    self.step(case.image(rows[place]), image, gradient, case.setting.range);
+                let finite = every(gradient, |g| g.is_finite());
+                let row = rows[place];
+                match bounds {
+                    _ if !finite => {}
+                    Some((low, high)) => {
+                        let of_row = row * d..(row + 1) * d;
+                        self.step_within(&low[of_row.clone()], &high[of_row], image, gradient);
+                    }
+                    None => self.step(case.image(row), image, gradient, case.setting.range),
                 }
                 finite
             })
@@ -259,13 +272,19 @@ impl Ascent {
         finite
     }
 
+    /// A step of sign(gradient), clamped to the bounds.
+    fn step_within(&self, low: &[f32], high: &[f32], image: &mut [f32], gradient: &[f32]) {
+        let bounds = low.iter().zip(high);
+        for ((pixel, g), (low, high)) in image.iter_mut().zip(gradient).zip(bounds) {
+            *pixel = (*pixel + self.step_size * sign(*g)).max(*low).min(*high);
+        }
+    }
+
     fn step(&self, x: &[f32], image: &mut [f32], gradient: &[f32], range: PixelRange) {
         match self.direction {
             Direction::Sign => {
                 for (pixel, g) in image.iter_mut().zip(gradient) {
-                    // signum gives 1 at 0, where the pixel must not move.
-                    let sign = if *g == 0.0 { 0.0 } else { g.signum() };
-                    *pixel = range.clip(*pixel + self.step_size * sign);
+                    *pixel = range.clip(*pixel + self.step_size * sign(*g));
                 }
             }
             Direction::Unit => {
@@ -314,6 +333,15 @@ impl Ascent {
                 image.copy_from_slice(active.image(place));
             }
         });
+    }
+}
+
+/// 0 at 0, where the pixel must not move and `signum` gives 1.
+fn sign(gradient: f32) -> f32 {
+    if gradient == 0.0 {
+        0.0
+    } else {
+        gradient.signum()
     }
 }
 

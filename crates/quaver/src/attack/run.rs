@@ -1,13 +1,14 @@
 //! [`run`]: the only caller of [`Attack::perturb`]. It checks what goes in, projects what comes
 //! out, and decides success on draws that the attack has not seen.
 
-use crate::classifier::{Batch, Classifier, Draw, Noise, Purpose, Randomness};
+use crate::classifier::{Batch, Classifier, Draw, Noise, Purpose, Randomness, pixels};
 use crate::decision::{Decision, Tally, argmax, softmax};
 use crate::observe::Observer;
 use crate::rng::Rng;
-use crate::threat::{Budget, Distances, Goal};
+use crate::threat::{Budget, Distances, Goal, every};
 use ndarray::{Array4, ArrayView4};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 use super::noise::NoiseMode;
 use super::objective::Aim;
@@ -61,8 +62,8 @@ struct Runner<'a, 'i> {
     inputs: &'a Inputs<'i>,
     options: &'a Options,
     /// Pixels of all images and of all starts, image after image.
-    pixels: Vec<f32>,
-    start: Option<Vec<f32>>,
+    pixels: Cow<'i, [f32]>,
+    start: Option<Cow<'i, [f32]>>,
     setting: Setting,
     budget: Budget,
     noise: NoiseMode,
@@ -105,8 +106,8 @@ impl<'a, 'i> Runner<'a, 'i> {
             model,
             inputs,
             options,
-            pixels: inputs.x.iter().copied().collect(),
-            start: inputs.start.map(|start| start.iter().copied().collect()),
+            pixels: pixels(inputs.x),
+            start: inputs.start.map(pixels),
             setting,
             budget: attack.budget(setting),
             noise: if deterministic {
@@ -243,10 +244,12 @@ impl<'a, 'i> Runner<'a, 'i> {
             .zip(case.pixels.par_chunks(d))
             .zip(perturbed.flags.par_iter_mut())
             .for_each(|((image, x), flags)| {
-                if image.iter().all(|v| v.is_finite()) {
-                    image
-                        .iter_mut()
-                        .for_each(|v| *v = self.setting.range.clip(*v));
+                let range = self.setting.range;
+                if range.contains_all(image) && self.budget.holds(x, image) {
+                    return;
+                }
+                if every(image, |v| v.is_finite()) {
+                    image.iter_mut().for_each(|v| *v = range.clip(*v));
                     self.budget.project(x, image);
                 } else {
                     image.copy_from_slice(x);
