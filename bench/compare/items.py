@@ -68,6 +68,12 @@ def settings(batches):
     return [{"layout": layout, "batch": batch} for layout in LAYOUTS for batch in batches]
 
 
+def compiled(settings):
+    """The settings, and the last of each layout once more with `torch.compile`."""
+    last = {setting["layout"]: setting for setting in settings}
+    return settings + [setting | {"mode": "torch.compile"} for setting in last.values()]
+
+
 def items(s: shared.Setting):
     """All items; peers do a fraction of the heavy ones unless everything is asked for."""
     fraction = (lambda n, part: n) if s.full else (lambda n, part: part)
@@ -128,7 +134,7 @@ def _n(n):
 def _training(s, batch):
     arguments = {"file": s.images(1_000), "n": batch}
     layouts = [{"layout": layout} for layout in LAYOUTS]
-    peers = [Peer("PyTorch", "training", arguments, layouts)]
+    peers = [Peer("PyTorch", "training", arguments, compiled(layouts))]
     flags = ["--batch-size", str(batch)]
     return Item("a", f"training step, {batch}", "training", True, s.images(1_000), peers, flags)
 
@@ -139,7 +145,7 @@ def _forward(s, n, batches):
 
 def _simple(s, letter, title, work, n, batches):
     arguments = {"file": s.images(n), "n": n}
-    peers = [Peer("PyTorch", work, arguments, settings(batches))]
+    peers = [Peer("PyTorch", work, arguments, compiled(settings(batches)))]
     return Item(letter, title, work, False, s.images(n), peers)
 
 

@@ -55,8 +55,11 @@ def in_layout(x, layout):
     return x.contiguous(memory_format=memory_format(layout))
 
 
-def rate(n, seconds, work):
-    """As `quaver bench` times: the first run warms up; where it alone takes longer it counts."""
+def rate(n, seconds, work, mode=None):
+    """As `quaver bench` times: the first run warms up; where it alone takes longer it counts.
+    Nobody's compilation counts."""
+    if mode == "torch.compile":
+        work()
     began = time.perf_counter()
     work()
     first = time.perf_counter() - began
@@ -74,17 +77,26 @@ def optimizer(net):
     return torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
 
 
-def training_step(net, adam, x, y):
+def in_mode(net, mode):
+    """How the network is called: as it is, or compiled for fixed shapes."""
+    if mode != "torch.compile":
+        return net
+    torch.compiler.reset()
+    return torch.compile(net, dynamic=False)
+
+
+def training_step(net, adam, x, y, call=None):
     adam.zero_grad(set_to_none=True)
-    F.cross_entropy(net(x), y).backward()
+    F.cross_entropy((call or net)(x), y).backward()
     adam.step()
     with torch.no_grad():
         for weight in networks.latent(net):
             weight.clamp_(-1, 1)
 
 
-def training(model, file, n, layout, seconds):
+def training(model, file, n, layout, seconds, mode=None):
     net = load(model, layout).train()
+    call = in_mode(net, mode)
     x, y, _ = images(file, n)
     x, adam = in_layout(x, layout), optimizer(net)
     fresh = copy.deepcopy(net.state_dict())
@@ -96,13 +108,13 @@ def training(model, file, n, layout, seconds):
             net.load_state_dict(fresh)
             adam, steps = optimizer(net), 0
         steps += 1
-        training_step(net, adam, x, y)
+        training_step(net, adam, x, y, call)
 
-    return rate(n, seconds, work)
+    return rate(n, seconds, work, mode)
 
 
-def forward(model, file, n, batch, layout, seconds):
-    net = load(model, layout)
+def forward(model, file, n, batch, layout, seconds, mode=None):
+    net = in_mode(load(model, layout), mode)
     x = images(file, n)[0]
 
     def work():
@@ -110,7 +122,7 @@ def forward(model, file, n, batch, layout, seconds):
             for part in x.split(batch):
                 net(in_layout(part, layout))
 
-    return rate(n, seconds, work)
+    return rate(n, seconds, work, mode)
 
 
 def input_gradient(net, x, y):
@@ -118,15 +130,15 @@ def input_gradient(net, x, y):
     return torch.autograd.grad(F.cross_entropy(net(x), y, reduction="sum"), x)[0]
 
 
-def gradient(model, file, n, batch, layout, seconds):
-    net = load(model, layout).requires_grad_(False)
+def gradient(model, file, n, batch, layout, seconds, mode=None):
+    net = in_mode(load(model, layout).requires_grad_(False), mode)
     x, y, _ = images(file, n)
 
     def work():
         for part, labels in zip(x.split(batch), y.split(batch)):
             input_gradient(net, in_layout(part, layout), labels)
 
-    return rate(n, seconds, work)
+    return rate(n, seconds, work, mode)
 
 
 def torchattack(net, name, x, y, batch):
