@@ -4,7 +4,7 @@ use crate::Ending;
 use crate::args::{Detect, DetectFit, DetectScore};
 use crate::context::{Context, check_output};
 use crate::images::{Images, file_images};
-use crate::output::{estimate, number, print, rate};
+use crate::output::{estimate, number, print, rate, tell};
 use anyhow::{Context as _, bail};
 use quaver::atomic_file;
 use quaver::classifier::{Batch, Draw, Purpose};
@@ -22,6 +22,8 @@ use std::path::Path;
 
 /// Part of the source images that a detector is fitted on; it is scored on the rest.
 const FIT_SHARE: f64 = 0.5;
+
+const NOTHING_KEPT: &str = "interrupted before the end of the passes: nothing is written";
 
 pub(crate) fn run(context: &Context, args: &Detect) -> anyhow::Result<Ending> {
     match args {
@@ -73,6 +75,7 @@ fn fit(context: &Context, args: &DetectFit) -> anyhow::Result<Ending> {
     let run = |images, pass| uncertainty(context, &network, images, (measure, args.passes, pass));
     let (Some(clean_scores), Some(scores)) = (run(&clean, 0)?, run(&adversarial, args.passes)?)
     else {
+        tell(NOTHING_KEPT);
         return Ok(Ending::Interrupted);
     };
     let by_id: BTreeMap<u64, f64> = clean.ids.iter().copied().zip(clean_scores).collect();
@@ -193,6 +196,7 @@ fn score(context: &Context, args: &DetectScore) -> anyhow::Result<Ending> {
     let images = file_images(&args.input, None, &network)?;
     let Some(scores) = uncertainty(context, &network, &images, (measure, saved.n_passes, 0))?
     else {
+        tell(NOTHING_KEPT);
         return Ok(Ending::Interrupted);
     };
     let row = |(&id, &score): (&u64, &f64)| {
