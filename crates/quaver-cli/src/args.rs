@@ -3,10 +3,13 @@
 mod bench;
 mod data;
 mod flags;
+mod number;
 
 pub(crate) use bench::Bench;
 pub(crate) use data::*;
 pub(crate) use flags::*;
+
+use number::whole;
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 use quaver_nn::Simd;
@@ -33,10 +36,10 @@ const EVERYWHERE: &str = "Flags of every command";
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Common {
     /// Seed of every random draw
-    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, default_value_t = 0, value_parser = seed)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     pub(crate) seed: u64,
     /// Threads; 0: one a core. Changes no result
-    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, default_value_t = 0, value_parser = threads)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, default_value_t = 0, value_parser = whole::<usize>(0..=1024))]
     pub(crate) threads: usize,
     /// Instruction set; the machine's best unless given. Changes no result
     #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000)]
@@ -50,25 +53,6 @@ pub(crate) struct Common {
     /// TOML file whose keys are the flags; what is typed as well wins
     #[arg(long, global = true, help_heading = EVERYWHERE, display_order = 1000, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-}
-
-fn seed(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if n >= 1 => Ok(n),
-        _ => Err("expected a whole number from 1".into()),
-    }
-}
-
-fn threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(threads) if (0..=1024).contains(&threads) => Ok(threads),
-        _ => Err("expected 0 to 1024".into()),
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! The flags of `quaver bench`.
 
-use super::count;
+use super::number::{real, whole};
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 
@@ -23,22 +23,22 @@ pub(crate) struct Bench {
     )]
     pub(crate) work: Vec<String>,
     /// Images a training step; several are timed one after another
-    #[arg(long, value_delimiter = ',', default_value = "128", value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    #[arg(long, value_delimiter = ',', default_value = "128", value_parser = whole::<u32>(2..=65_536))]
     pub(crate) batch_size: Vec<u32>,
     /// Images of everything but training; digits drawn by the program
-    #[arg(long, default_value_t = 1000, value_parser = count)]
+    #[arg(long, default_value_t = 1000, value_parser = whole::<usize>(1..))]
     pub(crate) n: usize,
     /// npz file with x, y and, for a targeted attack, target, instead of digits
     #[arg(long, value_name = "IN.npz", requires = "model", conflicts_with = "n")]
     pub(crate) input: Option<PathBuf>,
     /// Monte-Carlo passes
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
     pub(crate) passes: u32,
     /// Whose details attacks follow: corrected, cleverhans-2.1, cleverhans-3.1, art, torchattacks
     #[arg(long, default_value = "corrected")]
     pub(crate) dialect: String,
     /// Seconds for each figure; what takes longer is timed once
-    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 1.0, value_parser = real(0.01..=600.0))]
     pub(crate) seconds: f64,
     /// Tell where the time of a training step goes, by layer and direction
     #[arg(long, conflicts_with_all = ["work", "plot"])]
@@ -47,11 +47,4 @@ pub(crate) struct Bench {
     /// two networks; svg or png file to write
     #[arg(long, value_name = "FILE", conflicts_with_all = ["work", "batch_size", "input"])]
     pub(crate) plot: Option<PathBuf>,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(seconds) if (0.01..=600.0).contains(&seconds) => Ok(seconds),
-        _ => Err("expected 0.01 to 600".into()),
-    }
 }

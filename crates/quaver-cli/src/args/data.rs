@@ -1,6 +1,6 @@
 //! Flags of what images come from, and the commands on data sets.
 
-use super::{count, seed};
+use super::number::whole;
 use clap::{Args as ClapArgs, Subcommand};
 use quaver::data::image_file::MAX_SIDE;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Seed of the drawn digits
-    #[arg(long, default_value_t = 0, value_parser = seed)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     pub(crate) data_seed: u64,
     /// Scale image files to this height and width
     #[arg(long, value_name = "HxW", value_parser = size)]
@@ -30,7 +30,7 @@ pub(crate) struct ImagesArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Test images; all unless given
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = whole::<usize>(1..))]
     pub(crate) n: Option<usize>,
     /// npz file with x, y and, where they are used, target, start, id
     #[arg(long, value_name = "IN.npz", conflicts_with_all = ["dataset", "n"])]
@@ -58,7 +58,7 @@ pub(crate) enum Data {
         #[arg(long)]
         train: bool,
         /// Images of each class
-        #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
+        #[arg(long, default_value_t = 12, value_parser = whole::<u32>(1..=200))]
         per_class: u32,
         /// PNG file to write
         #[arg(long, value_name = "SHEET.png")]
@@ -72,7 +72,7 @@ pub(crate) enum Data {
         #[arg(long)]
         train: bool,
         /// Images; all unless given
-        #[arg(long, value_parser = count)]
+        #[arg(long, value_parser = whole::<usize>(1..))]
         n: Option<usize>,
         /// npz file to write: x, y, id
         #[arg(long, value_name = "OUT.npz")]

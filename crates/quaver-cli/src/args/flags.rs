@@ -1,8 +1,10 @@
 //! The flags of each command.
 
-use super::{DataArgs, ImagesArgs, count};
+use super::number::{real, whole};
+use super::{DataArgs, ImagesArgs};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use quaver::attack::LabelSource;
+use std::ops::Bound;
 use std::path::PathBuf;
 
 /// What the paper's tables are made of; defaults are the full run's, or with --quick the
@@ -24,31 +26,31 @@ pub(crate) struct Reproduce {
     #[arg(long)]
     pub(crate) quick: bool,
     /// Repeat over this many seeds, counted up from --seed
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u32>(1..=1000))]
     pub(crate) seeds: u32,
     /// Claims that must be supported, else exit code 1: letters a to g
-    #[arg(long, value_delimiter = ',', value_name = "CLAIMS")]
+    #[arg(long, value_delimiter = ',', value_name = "CLAIMS", value_parser = claim)]
     pub(crate) require: Vec<char>,
     /// Test images to attack [500, quick 200]
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = whole::<usize>(1..))]
     pub(crate) n: Option<usize>,
     /// Monte-Carlo passes [50, quick 20]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u32>(2..=10_000))]
     pub(crate) passes: Option<u32>,
     /// Epochs of training [15, quick 3]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u32>(1..=10_000))]
     pub(crate) epochs: Option<u32>,
     /// Training images [60000, quick 40000]
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = whole::<usize>(2..))]
     pub(crate) train_images: Option<usize>,
     /// Test images for clean accuracy [10000, quick 1000]
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = whole::<usize>(1..))]
     pub(crate) test_images: Option<usize>,
     /// Images a training step [64, quick 32]
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = whole::<usize>(2..=100_000))]
     pub(crate) batch_size: Option<usize>,
     /// Learning rate of Adam [0.001]
-    #[arg(long)]
+    #[arg(long, value_parser = real((Bound::Excluded(0.0), Bound::Included(1.0))))]
     pub(crate) learning_rate: Option<f64>,
     /// Attack instead of the paper's three; may be given several times
     #[arg(long, value_name = "SPEC")]
@@ -63,14 +65,22 @@ pub(crate) struct Reproduce {
     #[arg(long)]
     pub(crate) noise: Option<String>,
     /// Images of the honest reading with the noise off [10000, quick 200]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<usize>(0..))]
     pub(crate) honest_n: Option<usize>,
     /// Images of the honest reading over the noise [1000, quick 200]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<usize>(0..))]
     pub(crate) eot_n: Option<usize>,
     /// Draws that each of its gradients averages [20, quick 10]
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u32>(1..=1000))]
     pub(crate) eot_draws: Option<u32>,
+}
+
+/// The letter of a claim.
+fn claim(text: &str) -> Result<char, String> {
+    let letter = text.parse().ok();
+    letter
+        .filter(|letter| ('a'..='g').contains(letter))
+        .ok_or_else(|| "expected letters from a to g, like a,c".into())
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -108,7 +118,7 @@ pub(crate) struct NetworkArgs {
     #[arg(long)]
     pub(crate) quantize_first_and_last: bool,
     /// Filters of the first convolution of cleverhans-cnn; 64, or the weights' on import
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<usize>(1..=4096))]
     pub(crate) filters: Option<usize>,
     /// Batch normalization in a full-precision network too
     #[arg(long)]
@@ -130,16 +140,16 @@ pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Epochs
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 15, value_parser = whole::<u32>(1..=100_000))]
     pub(crate) epochs: u32,
     /// Images a step
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    #[arg(long, default_value_t = 64, value_parser = whole::<u32>(2..=65_536))]
     pub(crate) batch_size: u32,
     /// Learning rate of Adam
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, value_parser = real((Bound::Excluded(0.0), Bound::Unbounded)))]
     pub(crate) learning_rate: f64,
     /// Training images; all unless given
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = whole::<usize>(2..))]
     pub(crate) train_images: Option<usize>,
     /// Model file to write
     #[arg(long, value_name = "MODEL")]
@@ -153,7 +163,7 @@ pub(crate) struct Evaluate {
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
     /// Monte-Carlo passes
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
     pub(crate) passes: u32,
     /// A PNG or JPEG file instead, judged in words
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dataset", "n", "input", "gradient"])]
@@ -191,10 +201,10 @@ pub(crate) struct Attack {
     #[arg(long)]
     pub(crate) targeted: bool,
     /// Restarts; the worst case of each image is kept
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u32>(1..=100_000))]
     pub(crate) restarts: u32,
     /// Fresh passes that decide success
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
     pub(crate) passes: u32,
     /// npz file to write
     #[arg(long, value_name = "ADV.npz")]
@@ -241,7 +251,7 @@ pub(crate) struct DetectFit {
     #[arg(long, default_value = "variance")]
     pub(crate) measure: String,
     /// Monte-Carlo passes
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
     pub(crate) passes: u32,
     /// Detector file to write
     #[arg(long, value_name = "DETECTOR")]
@@ -302,10 +312,10 @@ pub(crate) struct Import {
     pub(crate) data: DataArgs,
     /// Channels, height and width of the images of a safetensors file's network; the data set's,
     /// else 1,28,28
-    #[arg(long, value_name = "C,H,W", value_delimiter = ',', value_parser = count, conflicts_with = "dataset")]
+    #[arg(long, value_name = "C,H,W", value_delimiter = ',', value_parser = whole::<usize>(1..), conflicts_with = "dataset")]
     pub(crate) input_shape: Vec<usize>,
     /// Its number of classes; the data set's, else 10
-    #[arg(long, value_parser = count, conflicts_with = "dataset")]
+    #[arg(long, value_parser = whole::<usize>(1..), conflicts_with = "dataset")]
     pub(crate) classes: Option<usize>,
     /// Model file to write
     #[arg(long, value_name = "MODEL")]
@@ -316,10 +326,10 @@ pub(crate) struct Import {
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct OnnxArgs {
     /// Mean that the network expects pixels to be normalized with; one, or one for each channel
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_parser = real(..))]
     pub(crate) mean: Vec<f64>,
     /// Deviation that goes with --mean
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = real(1e-6..=1e6))]
     pub(crate) std: Vec<f64>,
     /// What stands for the gradient of quantizers: hardtanh, identity, value-clip, approx-sign,
     /// swish-sign or none

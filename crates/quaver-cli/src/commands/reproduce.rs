@@ -64,13 +64,6 @@ fn config(context: &Context, args: &Reproduce) -> anyhow::Result<Config> {
 
 pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending> {
     let config = config(context, args)?;
-    if let Some(got) = args
-        .require
-        .iter()
-        .find(|claim| !('a'..='g').contains(claim))
-    {
-        bail!("--require takes the claims a to g, got {got:?}");
-    }
     if args.out.exists() && !args.out.is_dir() {
         bail!(
             "{} is a file, expected a folder to write the run to",

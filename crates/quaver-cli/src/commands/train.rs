@@ -80,12 +80,6 @@ fn interrupted(checkpoint: &Path) -> String {
 }
 
 pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
-    if !(args.learning_rate > 0.0 && args.learning_rate.is_finite()) {
-        bail!(
-            "--learning-rate must be positive and finite, got {}",
-            args.learning_rate
-        );
-    }
     network_spec(&args.network, [1, 28, 28], 10)?;
     check_output(&args.out)?;
     let data = context.dataset(&args.data, Split::Train, args.train_images)?;
@@ -149,7 +143,7 @@ pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
 /// A dropout probability; where dropout stands can be said of ONNX files alone.
 fn probability(text: Option<&str>) -> anyhow::Result<Option<f64>> {
     let parse = |text: &str| {
-        let number = text.trim().parse();
+        let number = text.trim().parse().ok();
         number.with_context(|| format!("--dropout must be a number in [0, 1) here, got {text:?}"))
     };
     text.map(parse).transpose()

@@ -12,6 +12,10 @@ fn networks_that_cannot_be_built() {
     train("--dropout 1", &["dropout must be in [0, 1), got 1"]);
     train("--dropout nan", &["dropout must be in [0, 1), got NaN"]);
     train("--dropout -0.1", &["dropout must be in [0, 1), got -0.1"]);
+    train(
+        "--dropout foo",
+        &["--dropout must be a number in [0, 1) here, got \"foo\""],
+    );
     train("--weights k-bit(bits=0)", &["bits must be 1 to 16, got 0"]);
     train(
         "--weights k-bit(bits=17)",
@@ -32,13 +36,19 @@ fn networks_that_cannot_be_built() {
     );
     train(
         "--learning-rate 0",
-        &["--learning-rate", "positive", "got 0"],
+        &["--learning-rate", "'0'", "a number above 0"],
     );
-    train("--learning-rate nan", &["--learning-rate", "got NaN"]);
-    train("--epochs 0", &["--epochs", "'0'", "1..=100000"]);
-    train("--batch-size 1", &["--batch-size", "'1'", "2..=65536"]);
-    train("--train-images 0", &["--train-images", "'0'", "from 1"]);
-    train("--train-images 1", &["at least 2 images, got 1"]);
+    train(
+        "--learning-rate nan",
+        &["--learning-rate", "'nan'", "above 0"],
+    );
+    train("--epochs 0", &["--epochs", "'0'", "from 1 to 100000"]);
+    train(
+        "--batch-size 1",
+        &["--batch-size", "'1'", "from 2 to 65536"],
+    );
+    train("--train-images 0", &["--train-images", "'0'", "from 2"]);
+    train("--train-images 1", &["--train-images", "'1'", "from 2"]);
     train("--train-images 99999999", &["99999999", "5000000"]);
     train(
         "--dataset mnits",
@@ -88,12 +98,26 @@ fn flags_that_do_not_parse() {
         "list --seed -1",
         &["'-1'", "--seed", "0 to 18446744073709551615"],
     );
-    folder.refuses("list --threads 5000", &["'5000'", "--threads", "0 to 1024"]);
+    folder.refuses(
+        "list --threads 5000",
+        &["'5000'", "--threads", "from 0 to 1024"],
+    );
     folder.refuses("list --simd sse", &["'sse'", "--simd", "scalar, avx2"]);
     folder.refuses("evaluate m --gradient", &["--out <OUT.npz>"]);
     folder.refuses("evaluate m --n 2 --input in.npz", &["--n", "--input"]);
     folder.refuses("evaluate m --n 0", &["--n", "'0'", "from 1"]);
     folder.refuses("bench --seconds 0", &["--seconds", "0.01 to 600"]);
+    let reproduce = |flags: &str, parts: &[&str]| {
+        folder.refuses(&format!("reproduce --quick --out r {flags}"), parts);
+    };
+    reproduce("--epochs x", &["--epochs", "'x'", "from 1 to 10000"]);
+    reproduce("--passes 1e9", &["--passes", "'1e9'", "from 2 to 10000"]);
+    reproduce("--honest-n -3", &["--honest-n", "'-3'", "number from 0"]);
+    reproduce(
+        "--learning-rate 2",
+        &["--learning-rate", "'2'", "above 0 to 1"],
+    );
+    reproduce("--require a,h", &["--require", "'h'", "a to g"]);
     folder.refuses("bench --topology bnm", &["\"bnm\""]);
     folder.refuses("bench --work train", &["--work", "training", "\"train\""]);
     folder.refuses("bench --input in.npz", &["<MODEL>"]);
