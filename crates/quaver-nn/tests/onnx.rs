@@ -13,7 +13,7 @@ use quaver_nn::network::Network;
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
     Add, Affine, AveragePool2d, Concat, Conv2d, Dense, Dropout, Flatten, Function, Op, Pointwise,
-    WindowMax2d, ZeroPad2d,
+    Rearrange, WindowMax2d, ZeroPad2d,
 };
 use quaver_nn::{Batch, Pixels};
 use std::io::Write as _;
@@ -148,6 +148,41 @@ fn other_layers_come_back() {
     );
 }
 
+/// Features as an image with channels last, and its columns as features. `(6)` to 3 outputs.
+fn rearranged() -> Graph {
+    let dense = |in_features, out_features| Dense {
+        in_features,
+        out_features,
+        bias: true,
+        quantizer: None,
+    };
+    let pool = AveragePool2d {
+        kernel: [2, 1],
+        stride: [1, 1],
+        padding: [0; 4],
+        count_padding: false,
+    };
+    let ops: Vec<Box<dyn Op>> = vec![
+        Box::new(dense(6, 12)),
+        Box::new(Rearrange {
+            axes: vec![[2, 1], [2, 6], [3, 2]],
+            shape: vec![2, 2, 3],
+        }),
+        Box::new(pool),
+        Box::new(Flatten {}),
+        Box::new(dense(6, 3)),
+    ];
+    Graph::sequential(vec![6], ops).unwrap()
+}
+
+#[test]
+fn other_orders_come_back() {
+    let model = Model::new(rearranged(), Info::default(), 3);
+    let again = back(&model);
+    assert_eq!(again.graph.to_json(), model.graph.to_json());
+    assert_eq!(outputs(&again), outputs(&model));
+}
+
 #[test]
 fn pixels_are_normalized_and_dropout_is_put_back() {
     let model = Model::new(branches(), Info::default(), 3);
@@ -267,7 +302,8 @@ fn exported() -> Vec<(String, Model)> {
         let name = format!("{}-{}", arch.name, topology.name);
         (name, spec.graph().unwrap())
     });
-    let all = trained.chain([("branches".into(), branches())]);
+    let others = [("branches", branches()), ("rearranged", rearranged())];
+    let all = trained.chain(others.map(|(name, graph)| (name.into(), graph)));
     let model = |graph| Model::new(graph, Info::default(), 3);
     all.map(|(name, graph)| (name, model(graph))).collect()
 }

@@ -20,6 +20,7 @@ mod max_pool2d;
 mod pad;
 mod pointwise;
 mod quantize;
+mod rearrange;
 pub(crate) mod weights;
 mod window_max2d;
 mod zero_pad2d;
@@ -39,6 +40,7 @@ pub use grouped_conv2d::GroupedConv2d;
 pub use max_pool2d::MaxPool2d;
 pub use pointwise::{Function, Pointwise};
 pub use quantize::Quantize;
+pub use rearrange::Rearrange;
 pub use window_max2d::WindowMax2d;
 pub use zero_pad2d::ZeroPad2d;
 
@@ -344,6 +346,7 @@ const REGISTRY: &[(&str, Build)] = &[
     ("max_pool2d", parse::<MaxPool2d>),
     ("pointwise", parse::<Pointwise>),
     ("quantize", parse::<Quantize>),
+    ("rearrange", parse::<Rearrange>),
     ("relu", parse::<Relu>),
     ("window_max2d", parse::<WindowMax2d>),
     ("zero_pad2d", parse::<ZeroPad2d>),

@@ -1,7 +1,7 @@
 //! Every op, at odd shapes and batch sizes, against the reference.
 
 use crate::agreement::{Case, DRAWN, bits, close, engine, every_simd, numbers, wide};
-use crate::graphs::{dense, quantization, residual, stochastic};
+use crate::graphs::{conv, dense, quantization, residual, stochastic};
 use crate::reference::{Reference, Statistics};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -11,7 +11,8 @@ use quaver_nn::network::Network;
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
     Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function,
-    GroupedConv2d, MaxPool2d, Op, Pointwise, Quantize, Relu, WindowMax2d, ZeroPad2d,
+    GroupedConv2d, MaxPool2d, Op, Pointwise, Quantize, Rearrange, Relu, WindowMax2d, ZeroPad2d,
+    from_config,
 };
 use std::sync::Arc;
 
@@ -197,6 +198,53 @@ fn joined_channels() {
             .unwrap();
         Case::new(graph, n).agree(every_simd(), DRAWN, TOLERANCE);
     }
+}
+
+#[test]
+fn elements_in_another_order() {
+    for n in [15, 16, 83] {
+        let ops: Vec<Box<dyn Op>> = vec![
+            dense(24, 24),
+            Box::new(Rearrange {
+                axes: vec![[2, 1], [3, 8], [4, 2]],
+                shape: vec![2, 3, 4],
+            }),
+            conv(2, 3, 3),
+            Box::new(Rearrange {
+                axes: vec![[12, 1], [3, 12]],
+                shape: vec![12, 3, 1],
+            }),
+        ];
+        agree(vec![24], ops, n);
+    }
+}
+
+#[test]
+fn orders_that_lose_elements_are_refused() {
+    let rearrange = |axes: &str, shape: &str| {
+        let config = format!("{{\"axes\":{axes},\"shape\":{shape}}}");
+        from_config("rearrange", serde_json::from_str(&config).unwrap())
+    };
+    assert!(rearrange("[[1,7],[2,3],[3,1]]", "[6]").is_ok());
+    let wrong = [
+        ("[[2,3],[3,2]]", "[6]"),
+        ("[[2,1],[3,1]]", "[6]"),
+        ("[[2,2],[3,4]]", "[6]"),
+        ("[[2,3],[3,1]]", "[5]"),
+        ("[[0,1]]", "[0]"),
+        ("[]", "[1]"),
+        ("[[4294967296,4294967296],[4294967296,1]]", "[1]"),
+    ];
+    for (axes, shape) in wrong {
+        let error = rearrange(axes, shape).unwrap_err().to_string();
+        assert!(
+            error.starts_with("rearrange: axes and shape must be"),
+            "{error}"
+        );
+    }
+    let op = rearrange("[[2,3],[3,1]]", "[3,2]").unwrap();
+    let error = op.shape(&[vec![7]]).unwrap_err().to_string();
+    assert_eq!(error, "rearrange takes one input of 6 elements, got (7)");
 }
 
 #[test]

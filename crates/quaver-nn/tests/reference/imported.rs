@@ -1,7 +1,7 @@
 //! Layers that imported networks have: each output is a sum of slopes times inputs, and a
 //! constant.
 
-use quaver_nn::op::{Affine, AveragePool2d, Function, GroupedConv2d, Op, Pointwise};
+use quaver_nn::op::{Affine, AveragePool2d, Function, GroupedConv2d, Op, Pointwise, Rearrange};
 
 /// `out[i] = constant[i] + Σ slope · x[j]` over the terms `(j, slope)` of i.
 pub(super) struct Terms {
@@ -43,6 +43,21 @@ pub(super) fn terms(op: &dyn Op, input: &[usize], output: &[usize], x: &[f64]) -
         return Some(Terms {
             constant,
             slopes: slopes.collect(),
+        });
+    }
+    if let Some(op) = any.downcast_ref::<Rearrange>() {
+        // The place of an element has a digit for each axis, the last one the lowest.
+        let place = |mut element: usize| -> usize {
+            let digits = op.axes.iter().rev().map(|[n, apart]| {
+                let digit = element % n;
+                element /= n;
+                digit * apart
+            });
+            digits.sum()
+        };
+        return Some(Terms {
+            constant: vec![0.0; x.len()],
+            slopes: (0..x.len()).map(|i| vec![(place(i), 1.0)]).collect(),
         });
     }
     let op = any.downcast_ref::<AveragePool2d>()?;

@@ -115,12 +115,20 @@ impl Translator<'_> {
         a: &Activation,
         b: &Activation,
     ) -> Result<Activation, Reason> {
-        if a.at(0) != b.at(0) {
+        if a.shape != b.shape {
             return Err(format!(
-                "it adds {:?} and {:?} of different order or shape",
+                "it adds {:?} and {:?}; only equal shapes are added here",
                 a.shape, b.shape
             ));
         }
+        let [kept, other] = [a, b].map(|x| &self.build.shapes[x.value]);
+        let (a, b) = match a.at(0) == b.at(0) && kept == other {
+            true => (a.clone(), b.clone()),
+            false => (
+                self.arranged(from, a, a.shape.clone())?,
+                self.arranged(from, b, b.shape.clone())?,
+            ),
+        };
         let both = [a.value, b.value];
         Ok(a.at(self.build.push(from, Add {}, &both, Vec::new())?))
     }

@@ -10,7 +10,7 @@ use crate::atomic_file;
 use crate::model::Model;
 use crate::op::{
     AveragePool2d, BatchNorm, Conv2d, Dense, Dropout, Function, GroupedConv2d, MaxPool2d, Op,
-    Pointwise, Quantize, Relu, WindowMax2d, ZeroPad2d,
+    Pointwise, Quantize, Rearrange, Relu, WindowMax2d, ZeroPad2d,
 };
 use crate::quantizer::Quantization;
 use prost::Message;
@@ -133,10 +133,10 @@ struct Writer {
     constants: Vec<TensorMessage>,
 }
 
-fn ints<const N: usize>(name: &str, values: [usize; N]) -> Attribute {
+fn ints(name: &str, values: impl AsRef<[usize]>) -> Attribute {
     Attribute {
         name: name.into(),
-        ints: values.map(|v| v as i64).to_vec(),
+        ints: values.as_ref().iter().map(|&v| v as i64).collect(),
         kind: Attribute::INTS,
         ..Attribute::default()
     }
@@ -187,6 +187,21 @@ impl Writer {
         };
         self.node("Constant", &[], name, vec![value]);
         name.into()
+    }
+
+    fn integers(&mut self, name: String, values: &[usize]) -> String {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|&v| (v as i64).to_le_bytes())
+            .collect();
+        self.constants.push(TensorMessage {
+            dims: vec![values.len() as i64],
+            data_type: kind::INT64,
+            name: name.clone(),
+            raw_data: Bytes::from(bytes),
+            ..TensorMessage::default()
+        });
+        name
     }
 
     fn number(&mut self, name: &str, value: f64) -> String {
@@ -279,16 +294,11 @@ impl Writer {
             self.node("AveragePool", inputs, output, attributes);
         } else if let Some(op) = layer.is::<ZeroPad2d>() {
             let [left, right, top, bottom] = op.padding;
-            let pads = [0, 0, top, left, 0, 0, bottom, right].map(|p| p as i64);
-            let name = layer.part("pads");
-            self.constants.push(TensorMessage {
-                dims: vec![8],
-                data_type: kind::INT64,
-                name: name.clone(),
-                raw_data: Bytes::from(pads.map(i64::to_le_bytes).concat()),
-                ..TensorMessage::default()
-            });
-            self.node("Pad", &[inputs[0].clone(), name], output, Vec::new());
+            let pads = [0, 0, top, left, 0, 0, bottom, right];
+            let pads = self.integers(layer.part("pads"), &pads);
+            self.node("Pad", &[inputs[0].clone(), pads], output, Vec::new());
+        } else if let Some(op) = layer.is::<Rearrange>() {
+            self.rearranged(layer, op);
         } else if let Some(op) = layer.is::<crate::op::Affine>() {
             let mut shape = vec![1; layer.rank];
             let mut constant = |name: &str, values: &[f64]| {
@@ -387,6 +397,32 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// The input's axes, these in another order, and their elements as the shape asked for.
+    fn rearranged(&mut self, layer: &Written<'_>, op: &Rearrange) {
+        let mut order: Vec<usize> = (0..op.axes.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(op.axes[i][1]));
+        let mut perm = vec![0; order.len() + 1];
+        // 0 keeps the batch, in a shape and as the first axis.
+        let (mut split, mut shape) = (vec![0], vec![0]);
+        for (place, &i) in order.iter().enumerate() {
+            split.push(op.axes[i][0]);
+            perm[i + 1] = place + 1;
+        }
+        shape.extend(&op.shape);
+        let [axes, walked] = ["axes", "walked"].map(|part| layer.part(part));
+        let split = self.integers(layer.part("split"), &split);
+        let shape = self.integers(layer.part("shape"), &shape);
+        let perm = ints("perm", perm);
+        self.node(
+            "Reshape",
+            &[layer.inputs[0].clone(), split],
+            &axes,
+            Vec::new(),
+        );
+        self.node("Transpose", &[axes], &walked, vec![perm]);
+        self.node("Reshape", &[walked, shape], &layer.output, Vec::new());
     }
 
     fn relu(&mut self, layer: &Written<'_>, op: &Relu) {

@@ -83,7 +83,7 @@ impl Translator<'_> {
         self.push(node, op, &x, Vec::new())
     }
 
-    /// A mean or maximum over whole axes of an image.
+    /// A mean or maximum over whole axes.
     pub(super) fn reduce(
         &mut self,
         node: &Node<'_>,
@@ -94,56 +94,68 @@ impl Translator<'_> {
             Some(axes) => axes.array.as_ints()?.to_vec(),
             None => node.ints("axes")?.unwrap_or_default(),
         };
-        let stored = &self.build.shapes[x.value];
         let rank = x.shape.len() as i64 + 1;
-        let is_reduced = |i: usize| axes.iter().any(|a| a.rem_euclid(rank) == i as i64 + 1);
-        // Axis of the engine's image that each axis of ONNX is.
-        let places: Option<Vec<usize>> = match stored.len() {
-            3 => (0..x.shape.len()).map(|i| x.place(i, stored)).collect(),
-            _ => None,
-        };
-        let places = places.filter(|p| p.len() == 3 && !axes.contains(&0) && !axes.is_empty());
-        let places = places.filter(|p| !(0..3).any(|i| p[i] == 0 && is_reduced(i)));
-        let places = places.ok_or("only height and width of images are reduced here")?;
-        let mut kernel = [1; 2];
-        for i in (0..3).filter(|&i| is_reduced(i)) {
-            kernel[places[i] - 1] = x.shape[i];
+        let axes: Vec<i64> = axes.iter().map(|axis| axis.rem_euclid(rank)).collect();
+        if axes.is_empty() || axes.contains(&0) {
+            return Err("it reduces the batch; only axes of an example are reduced here".into());
         }
-        let padding = [0; 4];
-        let from = node.name();
-        let value = match node.op() {
-            "ReduceMax" => {
-                let (stride, dilation) = ([1; 2], [1; 2]);
-                let op = WindowMax2d {
-                    kernel,
-                    stride,
-                    dilation,
-                    padding,
-                };
-                self.build.push(from, op, &[x.value], Vec::new())?
+        let is_reduced = |i: &usize| axes.contains(&(*i as i64 + 1));
+        let keeps = node.int("keepdims", 1)? != 0;
+        let sizes = x.shape.iter().enumerate();
+        let left = sizes.filter_map(|(i, &n)| match is_reduced(&i) {
+            true => keeps.then_some(1),
+            false => Some(n),
+        });
+        let left = left.collect();
+        let stored = &self.build.shapes[x.value];
+        let places = x.places(stored).filter(|places| {
+            let is_channels = |i: usize| places[i] == 0 && is_reduced(&i);
+            places.len() == 3 && !(0..3).any(is_channels)
+        });
+        let reduced = if let Some(places) = places {
+            let mut kernel = [1; 2];
+            for i in (0..3).filter(is_reduced) {
+                kernel[places[i] - 1] = x.shape[i];
             }
-            _ => {
-                let (stride, count_padding) = ([1; 2], false);
-                let op = AveragePool2d {
-                    kernel,
-                    stride,
-                    padding,
-                    count_padding,
-                };
-                self.build.push(from, op, &[x.value], Vec::new())?
-            }
+            self.window(node, x.value, kernel)?.transposed(&places)?
+        } else {
+            // What is reduced becomes the columns of an image.
+            let (last, mut order): (Vec<_>, Vec<_>) = (0..x.shape.len()).partition(is_reduced);
+            order.extend(&last);
+            let height = last.iter().map(|&i| x.shape[i]).product();
+            let x = x.transposed(&order)?;
+            let columns = vec![x.size() / height, height, 1];
+            let columns = self.arranged(node.name(), &x, columns)?;
+            self.window(node, columns.value, [height, 1])?
         };
-        let reduced = Activation::new(value, &self.build.shapes[value]);
-        let mut perm = [0; 3];
-        places
-            .iter()
-            .enumerate()
-            .for_each(|(i, &place)| perm[i] = place);
-        let reduced = reduced.transposed(&perm)?;
-        let kept = (0..3).filter(|&i| !is_reduced(i)).map(|i| x.shape[i]);
-        Ok(Value::Activation(match node.int("keepdims", 1)? {
-            0 => reduced.reshaped(kept.collect())?,
-            _ => reduced,
-        }))
+        reduced.reshaped(left).map(Value::Activation)
+    }
+
+    /// The one mean or maximum in windows of `kernel`.
+    fn window(
+        &mut self,
+        node: &Node<'_>,
+        value: usize,
+        kernel: [usize; 2],
+    ) -> Result<Activation, Reason> {
+        let (from, stride, padding) = (node.name(), [1; 2], [0; 4]);
+        let value = if node.op() == "ReduceMax" {
+            let op = WindowMax2d {
+                kernel,
+                stride,
+                dilation: [1; 2],
+                padding,
+            };
+            self.build.push(from, op, &[value], Vec::new())?
+        } else {
+            let op = AveragePool2d {
+                kernel,
+                stride,
+                padding,
+                count_padding: false,
+            };
+            self.build.push(from, op, &[value], Vec::new())?
+        };
+        Ok(Activation::new(value, &self.build.shapes[value]))
     }
 }

@@ -197,7 +197,7 @@ impl Translator<'_> {
     }
 
     fn pad(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
-        let x = self.image(node.name(), inputs)?;
+        let x = self.activation(node.name(), inputs, 0)?;
         let pads = match Self::optional(inputs, 1, "pads")? {
             Some(pads) => pads.array.as_ints()?.to_vec(),
             None => node.ints("pads")?.unwrap_or_default(),
@@ -207,9 +207,15 @@ impl Translator<'_> {
             None => Some(node.float("value", 0.0)?),
         };
         let mode = node.text("mode")?;
+        let stored = self.build.shapes[x.value].clone();
+        // Channels may be last.
+        let (x, places) = match x.places(&stored).filter(|places| places.len() == 3) {
+            Some(places) => (Activation::new(x.value, &stored), places),
+            None => (self.image(node.name(), inputs)?, vec![0, 1, 2]),
+        };
         let sizes = pads.iter().map(|&p| usize::try_from(p));
         let sizes: Result<Vec<usize>, _> = sizes.collect();
-        let Ok([0, before, top, left, 0, behind, bottom, right]) = sizes.as_deref() else {
+        let Ok(&[0, a, b, c, 0, d, e, f]) = sizes.as_deref() else {
             return Err(format!(
                 "pads {pads:?}; zeros are added to channels, height and width here"
             ));
@@ -219,14 +225,20 @@ impl Translator<'_> {
                 "{mode} padding with {value:?}; only zeros are padded here"
             ));
         }
-        let x = match before + behind {
-            0 => x,
-            _ => self.more_channels(node, &x, *before, *behind)?,
-        };
-        match [*top, *left, *bottom, *right] {
-            [0, 0, 0, 0] => Ok(Value::Activation(x)),
-            sides => self.padded(node, &x, sides).map(Value::Activation),
+        let mut sides = [[0; 2]; 3];
+        for (place, side) in places.iter().zip([[a, d], [b, e], [c, f]]) {
+            sides[*place] = side;
         }
+        let [channels, [top, bottom], [left, right]] = sides;
+        let x = match channels {
+            [0, 0] => x,
+            [before, behind] => self.more_channels(node, &x, before, behind)?,
+        };
+        let x = match [top, left, bottom, right] {
+            [0, 0, 0, 0] => x,
+            sides => self.padded(node, &x, sides)?,
+        };
+        x.transposed(&places).map(Value::Activation)
     }
 
     /// Channels of zeros around those of `x`, by a convolution that picks the ones there are: the
@@ -302,22 +314,31 @@ impl Translator<'_> {
     fn concat(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
         let mut parts = Vec::new();
         for i in 0..inputs.len() {
-            let x = self.activation(node.name(), inputs, i)?;
-            let stored = &self.build.shapes[x.value];
-            if !x.is_plain() || *stored != x.shape {
-                return Err("it joins values that are kept in another layout here".into());
-            }
-            parts.push(x.value);
+            parts.push(self.activation(node.name(), inputs, i)?);
         }
-        let rank = self.build.shapes[parts[0]].len() as i64 + 1;
-        if ![1, 1 - rank].contains(&node.int("axis", 1)?) {
-            return Err("only channels (axis 1) are joined here".into());
+        let order = |part: &Activation| part.places(&self.build.shapes[part.value]);
+        let first = parts.first().and_then(order);
+        let places =
+            match first.filter(|first| parts.iter().all(|p| order(p).as_ref() == Some(first))) {
+                Some(places) => places,
+                None => {
+                    for part in &mut parts {
+                        *part = self.arranged(node.name(), part, part.shape.clone())?;
+                    }
+                    (0..parts.first().map_or(0, |part| part.shape.len())).collect()
+                }
+            };
+        let axis = node.int("axis", 1)?.rem_euclid(places.len() as i64 + 1);
+        let place = usize::try_from(axis - 1).ok().and_then(|i| places.get(i));
+        if place != Some(&0) {
+            return Err("only channels are joined here".into());
         }
+        let parts: Vec<usize> = parts.iter().map(|part| part.value).collect();
         let value = self
             .build
             .push(node.name(), Concat {}, &parts, Vec::new())?;
         let joined = Activation::new(value, &self.build.shapes[value]);
-        Ok(Value::Activation(joined))
+        joined.transposed(&places).map(Value::Activation)
     }
 }
 

@@ -305,14 +305,42 @@ impl<'a> Translator<'a> {
         if x.shape.len() == 3 && x.is_plain() && *shape == x.shape {
             return Ok(x);
         }
-        if x.value == 0 && self.build.layers.is_empty() && x.shape.len() == 3 && x.is_plain() {
-            self.build = Builder::new(x.shape.clone());
-            return Ok(x);
+        if x.shape.len() != 3 {
+            return Err(format!(
+                "it reads {:?}, kept here as {shape:?}; images of (channels, height, width) are needed",
+                x.shape
+            ));
         }
-        Err(format!(
-            "it reads {:?}, kept here as {shape:?}; images of (channels, height, width) are needed",
-            x.shape
-        ))
+        let is_input = |value: &Rc<Value>| matches!(&**value, Value::Activation(a) if a.value == 0);
+        let is_only = self.names.values().filter(|value| is_input(value)).count() <= 1;
+        if x.value == 0 && self.build.layers.is_empty() && (x.is_plain() || is_only) {
+            if !x.is_plain() {
+                self.notes.push(format!(
+                    "its input is {shape:?} with channels last; here images are {:?}",
+                    x.shape
+                ));
+            }
+            self.build = Builder::new(x.shape.clone());
+            return Ok(Activation::new(0, &x.shape));
+        }
+        self.arranged(from, &x, x.shape.clone())
+    }
+
+    /// `x` in ONNX's order, as a value of shape `shape`.
+    pub(super) fn arranged(
+        &mut self,
+        from: &str,
+        x: &Activation,
+        shape: Shape,
+    ) -> Result<Activation, Reason> {
+        let value = match x.is_plain() && self.build.shapes[x.value] == shape {
+            true => x.value,
+            false => {
+                let op = x.rearranged(shape.clone());
+                self.build.push(from, op, &[x.value], Vec::new())?
+            }
+        };
+        Ok(Activation::new(value, &shape))
     }
 
     /// `x` as features: a flattened value, perhaps in another order.

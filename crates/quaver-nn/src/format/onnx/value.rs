@@ -1,8 +1,8 @@
 //! [`Value`]: what an output of an ONNX node is here.
 
-use super::array::indices;
 use super::error::Reason;
 use super::fold::Constant;
+use crate::op::Rearrange;
 
 /// What a name of the ONNX graph stands for.
 #[derive(Clone, Debug)]
@@ -115,17 +115,35 @@ impl Activation {
             })
     }
 
-    /// Place here of each element in ONNX's order.
-    pub(super) fn order(&self) -> Vec<usize> {
-        let (sizes, strides): (Vec<_>, Vec<_>) = self.axes.iter().copied().unzip();
-        indices(&sizes, &strides, 0)
+    /// The layer that puts the elements into ONNX's order, as `shape`.
+    pub(super) fn rearranged(&self, shape: Vec<usize>) -> Rearrange {
+        let axes = self.axes.iter().map(|&(n, apart)| [n, apart]);
+        let axes = axes.collect();
+        Rearrange { axes, shape }
     }
 
-    /// Which axis of a value of shape `stored` axis `i` of ONNX is, if it is a whole one.
-    pub(super) fn place(&self, i: usize, stored: &[usize]) -> Option<usize> {
-        let axis = self.axes.get(i).filter(|axis| axis.0 == self.shape[i])?;
-        let found = row_major(stored).into_iter().position(|a| a == *axis);
-        found.filter(|_| self.axes.len() == self.shape.len())
+    /// Place here of each element in ONNX's order.
+    pub(super) fn order(&self) -> Vec<usize> {
+        self.rearranged(Vec::new()).places()
+    }
+
+    /// Which axis of a value of shape `stored` each axis of ONNX is, if they are the same in
+    /// another order.
+    pub(super) fn places(&self, stored: &[usize]) -> Option<Vec<usize>> {
+        let sizes = self.axes.iter().map(|(n, _)| n);
+        if stored.len() != self.shape.len() || !sizes.eq(&self.shape) {
+            return None;
+        }
+        let mut free: Vec<Option<(usize, usize)>> =
+            row_major(stored).into_iter().map(Some).collect();
+        let place = |&(n, apart): &(usize, usize)| {
+            let is_it =
+                |axis: &Option<_>| axis.is_some_and(|(m, at)| m == n && (n == 1 || at == apart));
+            let found = free.iter().position(is_it)?;
+            free[found] = None;
+            Some(found)
+        };
+        self.axes.iter().map(place).collect()
     }
 
     pub(super) fn size(&self) -> usize {
@@ -140,9 +158,23 @@ impl Activation {
                 self.shape
             ));
         }
-        let axes = match self.is_plain() {
-            true => row_major(&shape),
-            false => self.axes.clone(),
+        let long = |n: &&usize| **n != 1;
+        let same = self.shape.iter().filter(long).eq(shape.iter().filter(long));
+        let axes = if self.is_plain() {
+            row_major(&shape)
+        } else if same && self.axes.len() == self.shape.len() {
+            // Axes of one element come and go.
+            let mut long = self.axes.iter().filter(|(n, _)| *n != 1);
+            let axis = |&n: &usize| {
+                if n == 1 {
+                    Some((1, 1))
+                } else {
+                    long.next().copied()
+                }
+            };
+            shape.iter().filter_map(axis).collect()
+        } else {
+            self.axes.clone()
         };
         Ok(Self {
             value: self.value,

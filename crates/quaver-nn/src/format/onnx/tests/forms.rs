@@ -115,3 +115,99 @@ fn long_chains_of_constants_live_one_at_a_time() {
         .node("MatMul", &["x", "t"], "y", &[]);
     assert!(file.read().is_ok());
 }
+
+#[test]
+fn features_become_an_image_with_channels_last() {
+    let weights: Vec<f32> = (0..16).map(|i| f32::from(u8::from(i % 5 == 0))).collect();
+    let imported = File::new(&[0, 4])
+        .floats("eye", &[4, 4], &weights)
+        .floats("kernel", &[1, 2, 1, 2], &[1.0, 10.0, 100.0, 1000.0])
+        .ints("image", &[-1, 1, 2, 2])
+        .node("MatMul", &["x", "eye"], "m", &[])
+        .node("Reshape", &["m", "image"], "i", &[])
+        .node("Transpose", &["i"], "t", &[("perm", &[0, 3, 1, 2])])
+        .node("Conv", &["t", "kernel"], "c", &[])
+        .node("Flatten", &["c"], "y", &[("axis", &[1])])
+        .node("Concat", &["y", "y"], "z", &[("axis", &[1])])
+        .read()
+        .unwrap();
+    let ops: Vec<_> = imported.layers.iter().map(|l| l.number.as_str()).collect();
+    assert_eq!(
+        ops,
+        [
+            "dense:1",
+            "rearrange:1",
+            "conv2d:1",
+            "flatten:1",
+            "concat:1"
+        ]
+    );
+    // Columns (1, 2) and (3, 4) of channels: 1 + 10·3 + 100·2 + 1000·4.
+    assert_eq!(outputs(&imported, &[1.0, 2.0, 3.0, 4.0])[0], 4231.0);
+}
+
+#[test]
+fn flat_pixels_become_images() {
+    let file = |last: bool| {
+        let shape: &[i64] = if last { &[-1, 1, 2, 2] } else { &[-1, 2, 1, 2] };
+        let perm: &[i64] = if last { &[0, 3, 1, 2] } else { &[0, 1, 2, 3] };
+        File::new(&[0, 4])
+            .floats("kernel", &[2, 2, 1, 1], &[1.0, 0.0, 0.0, 10.0])
+            .ints("image", shape)
+            .node("Reshape", &["x", "image"], "i", &[])
+            .node("Transpose", &["i"], "t", &[("perm", perm)])
+            .node("Conv", &["t", "kernel"], "c", &[])
+            .node("Flatten", &["c"], "y", &[("axis", &[1])])
+    };
+    for (last, notes) in [(false, 0), (true, 1)] {
+        let imported = file(last).read().unwrap();
+        assert_eq!(*imported.model.graph.input_shape(), [2, 1, 2]);
+        assert_eq!(imported.notes.len(), notes, "{:?}", imported.notes);
+        assert_eq!(
+            outputs(&imported, &[1.0, 2.0, 3.0, 4.0]),
+            [1.0, 2.0, 30.0, 40.0]
+        );
+    }
+}
+
+#[test]
+fn means_of_single_axes() {
+    let mean = |axes: &[i64], keeps: i64| {
+        let file = File::new(&[0, 2, 2, 3]).node(
+            "ReduceMean",
+            &["x"],
+            "m",
+            &[("axes", axes), ("keepdims", &[keeps])],
+        );
+        let file = file.node("Flatten", &["m"], "y", &[("axis", &[1])]);
+        let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        outputs(&file.read().unwrap(), &x)
+    };
+    for keeps in [0, 1] {
+        assert_eq!(mean(&[3], keeps), [1.0, 4.0, 7.0, 10.0]);
+        assert_eq!(mean(&[-2], keeps), [1.5, 2.5, 3.5, 7.5, 8.5, 9.5]);
+        assert_eq!(mean(&[1], keeps), [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(mean(&[1, 3], keeps), [4.0, 7.0]);
+        assert_eq!(mean(&[2, 3], keeps), [2.5, 8.5]);
+    }
+}
+
+#[test]
+fn channels_last_are_padded_and_joined_where_they_are() {
+    let file = File::new(&[0, 5, 1, 2])
+        .ints("pads", &[0, 0, 1, 0, 0, 0, 0, 0])
+        .node("Pad", &["x", "pads"], "p", &[])
+        .node("Concat", &["p", "p"], "j", &[("axis", &[3])])
+        .node("Transpose", &["j"], "t", &[("perm", &[0, 3, 1, 2])])
+        .node("Flatten", &["t"], "y", &[("axis", &[1])]);
+    let imported = file.read().unwrap();
+    let ops: Vec<_> = imported.layers.iter().map(|l| l.number.as_str()).collect();
+    assert_eq!(ops, ["zero_pad2d:1", "concat:1", "flatten:1"]);
+    let x: Vec<f32> = (1..11).map(|i| i as f32).collect();
+    let got = outputs(&imported, &x);
+    assert_eq!(
+        got[..10],
+        [0.0, 1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 4.0, 0.0, 5.0]
+    );
+    assert_eq!(got[20..30], got[..10]);
+}
