@@ -40,7 +40,14 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     let accuracy = clean_accuracy(context, &network, data)?;
     save(out, &imported.model, None)?;
     let (mut document, text) = describe(out, &imported.model);
-    let text = told(&imported, accuracy.as_ref(), &mut document, text);
+    let is_normalized = !options.mean.is_empty();
+    let text = told(
+        &imported,
+        is_normalized,
+        accuracy.as_ref(),
+        &mut document,
+        text,
+    );
     print(context.common.json, &document, &text)
 }
 
@@ -62,15 +69,19 @@ fn dropout(network: &NetworkArgs) -> anyhow::Result<String> {
 /// Adds to a model's description what only the import knows.
 fn told(
     imported: &Imported,
+    is_normalized: bool,
     accuracy: Option<&Rate>,
     document: &mut serde_json::Value,
     mut text: String,
 ) -> String {
     let mut notes = imported.notes.clone();
     if accuracy.is_some_and(|rate| rate.high < PLAUSIBLE) {
-        notes.push(format!(
-            "{IMPLAUSIBLE}: try --mean 0.1307 --std 0.3081 for MNIST"
-        ));
+        let hint = match imported.model.graph.input_shape()[0] {
+            _ if is_normalized => "check --mean and --std",
+            1 => "try --mean 0.1307 --std 0.3081 for MNIST",
+            _ => "try --mean and --std with a number for each channel",
+        };
+        notes.push(format!("{IMPLAUSIBLE}: {hint}"));
     }
     let layers: Vec<_> = imported
         .layers

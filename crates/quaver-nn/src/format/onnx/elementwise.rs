@@ -114,6 +114,7 @@ fn binary(node: &Node<'_>, a: &Array, b: &Array) -> Result<Option<Numbers>, Reas
             "Sub" => i64::checked_sub,
             "Mul" => i64::checked_mul,
             "Div" => i64::checked_div,
+            "Mod" => i64::checked_rem_euclid,
             "Equal" => |a, b| Some(i64::from(a == b)),
             _ => return Ok(None),
         };

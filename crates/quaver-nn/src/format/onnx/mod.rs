@@ -31,7 +31,7 @@ pub use error::OnnxError;
 pub use export::{export, to_bytes};
 
 use crate::model::{Info, Model};
-use crate::op::Affine;
+use crate::op::{Affine, Flatten};
 use crate::quantizer::Surrogate;
 use builder::Builder;
 use message::ModelFile;
@@ -111,7 +111,8 @@ fn decode(bytes: Vec<u8>) -> Result<(ModelFile, usize), OnnxError> {
 /// The network of a file of `size` bytes.
 fn network(file: &ModelFile, size: usize, options: &Options) -> Result<Imported, OnnxError> {
     let translated = translate::translate(file, size, options.surrogate)?;
-    let (mut build, notes) = (translated.build, translated.notes);
+    let (mut build, mut notes) = (translated.build, translated.notes);
+    notes.extend(pixels(&mut build));
     normalize(&mut build, options)?;
     dropout::insert(&mut build, &options.dropout)?;
     let p = dropout::largest(&build);
@@ -134,6 +135,23 @@ fn network(file: &ModelFile, size: usize, options: &Options) -> Result<Imported,
         layers: layers.collect(),
         notes,
     })
+}
+
+/// Gives a network of flat pixels images, square and gray or of three colors, if it can.
+fn pixels(build: &mut Builder) -> Option<String> {
+    let &[size] = &build.shapes[0][..] else {
+        return None;
+    };
+    let side = |channels: usize| {
+        let side = (size / channels).isqrt();
+        let fits = side >= 8 && channels * side * side == size;
+        fits.then_some(vec![channels, side, side])
+    };
+    let image = side(1).or_else(|| side(3))?;
+    let note = format!("its input of {size} numbers is taken as images of {image:?}, row by row");
+    build.insert_first(Box::new(Flatten {}));
+    build.shapes[0] = image;
+    Some(note)
 }
 
 /// Puts the normalization of pixels first.

@@ -194,7 +194,9 @@ impl Translator<'_> {
             }
             Some(found) => found,
             None if half == 0.5 => {
-                return Err("floor is built only as a rounding, floor(x · s + 0.5)".into());
+                return Err("floor is built only as a rounding, floor(x · s + 0.5); a quantizer that rounds \
+                            down, in quaver-nn's src/quantizer, would be needed"
+                    .into());
             }
             None => (x.value, 1.0),
         };

@@ -211,3 +211,46 @@ fn channels_last_are_padded_and_joined_where_they_are() {
     );
     assert_eq!(got[20..30], got[..10]);
 }
+
+#[test]
+fn networks_of_flat_pixels_take_images() {
+    let input = |n: i64| {
+        let file = File::new(&[0, n]).node("Relu", &["x"], "y", &[]);
+        file.read().unwrap().model.graph.input_shape().clone()
+    };
+    assert_eq!(input(784), [1, 28, 28]);
+    assert_eq!(input(3072), [3, 32, 32]);
+    assert_eq!(input(65), [65]);
+    let said = File::new(&[0, 64]).node("Relu", &["x"], "y", &[]).read();
+    let note = "its input of 64 numbers is taken as images of [1, 8, 8], row by row";
+    assert_eq!(said.unwrap().notes, [note]);
+}
+
+#[test]
+fn a_plain_floor_is_refused_with_what_would_be_needed() {
+    let file = File::new(&[0, 4]).node("Floor", &["x"], "y", &[]);
+    let error = file.read().unwrap_err().to_string();
+    assert!(error.starts_with("node \"the y\" (Floor): floor is built only as a rounding"));
+    assert!(error.ends_with("src/quantizer, would be needed"), "{error}");
+}
+
+#[test]
+fn sizes_are_computed_with_remainders() {
+    // As the classic exporter writes Unflatten.
+    let file = File::new(&[0, 6])
+        .ints("size", &[6])
+        .ints("rows", &[4])
+        .ints("batch", &[0])
+        .node("Mod", &["size", "rows"], "columns", &[])
+        .node(
+            "Concat",
+            &["batch", "columns", "three"],
+            "shape",
+            &[("axis", &[0])],
+        )
+        .ints("three", &[3])
+        .node("Relu", &["x"], "r", &[])
+        .node("Reshape", &["r", "shape"], "i", &[])
+        .node("Flatten", &["i"], "y", &[("axis", &[1])]);
+    assert_eq!(*file.read().unwrap().model.graph.output_shape(), [6]);
+}
