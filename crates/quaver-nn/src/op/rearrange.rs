@@ -48,10 +48,9 @@ impl Checked for Rearrange {
             .shape
             .iter()
             .try_fold(1_usize, |n, d| n.checked_mul(*d));
-        if (1..=8).contains(&self.axes.len()) && (1..=3).contains(&self.shape.len()) {
-            if size.is_some() && size == self.elements() {
-                return Ok(());
-            }
+        let few = (1..=8).contains(&self.axes.len()) && (1..=3).contains(&self.shape.len());
+        if few && size.is_some() && size == self.elements() {
+            return Ok(());
         }
         Err(OpError::Setting {
             op: "rearrange",

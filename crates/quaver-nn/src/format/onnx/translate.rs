@@ -313,10 +313,12 @@ impl<'a> Translator<'a> {
         }
         let is_input = |value: &Rc<Value>| matches!(&**value, Value::Activation(a) if a.value == 0);
         let is_only = self.names.values().filter(|value| is_input(value)).count() <= 1;
-        if x.value == 0 && self.build.layers.is_empty() && (x.is_plain() || is_only) {
+        let is_last = shape.len() == 1 && x.transposed(&[1, 2, 0]).is_ok_and(|x| x.is_plain());
+        let is_first = x.value == 0 && self.build.layers.is_empty();
+        if is_first && (x.is_plain() || is_only && is_last) {
             if !x.is_plain() {
                 self.notes.push(format!(
-                    "its input is {shape:?} with channels last; here images are {:?}",
+                    "its input is flat, channels last; here images are {:?}",
                     x.shape
                 ));
             }

@@ -254,3 +254,20 @@ fn sizes_are_computed_with_remainders() {
         .node("Flatten", &["i"], "y", &[("axis", &[1])]);
     assert_eq!(*file.read().unwrap().model.graph.output_shape(), [6]);
 }
+
+#[test]
+fn images_on_their_side_are_turned() {
+    for input in [&[0, 1, 2, 2][..], &[0, 4]] {
+        let file = File::new(input)
+            .floats("kernel", &[1, 1, 1, 1], &[1.0])
+            .ints("image", &[-1, 1, 2, 2])
+            .node("Reshape", &["x", "image"], "i", &[])
+            .node("Transpose", &["i"], "t", &[("perm", &[0, 1, 3, 2])])
+            .node("Conv", &["t", "kernel"], "c", &[])
+            .node("Flatten", &["c"], "y", &[("axis", &[1])]);
+        let imported = file.read().unwrap();
+        assert_eq!(imported.layers[0].number, "rearrange:1");
+        let got = outputs(&imported, &[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(got, [1.0, 3.0, 2.0, 4.0]);
+    }
+}
