@@ -12,9 +12,13 @@ use quaver_nn::format::safetensors;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Last line of a result that Ctrl-C cut short.
-pub(crate) const INTERRUPTED: &str =
-    "interrupted: the figures above are those of the images that were finished";
+/// Last line of a result that Ctrl-C cut short after `n` images.
+pub(crate) const fn interrupted(n: u64) -> &'static str {
+    match n {
+        0 => "interrupted before any image was finished: nothing is written",
+        _ => "interrupted: the figures above are those of the images that were finished",
+    }
+}
 
 /// Flags of every command, resolved.
 pub(crate) struct Context {
@@ -44,7 +48,8 @@ impl Context {
         match self.part(args, split, n, None)? {
             Part::Loaded(dataset) => Ok(dataset),
             Part::Digits { seed, split, n } => {
-                Ok(self.engine.install(|| digits::draw(seed, split, n))?)
+                let draw = || digits::draw(seed, split, n, &self.progress);
+                Ok(self.engine.install(draw)?)
             }
         }
     }

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use quaver::data::{Dataset, Pixels, Split, digits};
+use quaver::observe::Silent;
 use quaver::rng::Rng;
 
 const KILLS: u64 = 20;
@@ -69,7 +70,7 @@ fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
 fn killed_runs_end_in_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
-    let draw = |split, n| digits::draw(3, split, n).unwrap();
+    let draw = |split, n| digits::draw(3, split, n, &Silent).unwrap();
     write_idx(folder.path(), &draw(Split::Train, 200), "train");
     write_idx(folder.path(), &draw(Split::Test, 30), "t10k");
 

@@ -153,7 +153,8 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// Opens the run of `identity` at `path`, or begins it in an empty or absent folder.
-    /// What a killed process left half-written is removed.
+    /// What a killed process left half-written is removed, and so is a new folder that nothing can
+    /// be written to.
     ///
     /// # Errors
     /// [`RunError`] when the folder holds something else, another run or another schema, is
@@ -164,6 +165,7 @@ impl RunFolder {
             Some(found) => check_same(path, found, identity)?,
             None => check_empty(path)?,
         }
+        let is_new = !path.exists();
         fs::create_dir_all(path).map_err(RunError::io(path))?;
         let folder = Self {
             path: path.to_owned(),
@@ -172,7 +174,12 @@ impl RunFolder {
         };
         remove_partial(path)?;
         if existing.is_none() {
-            folder.write_json(IDENTITY_FILE, identity)?;
+            let begun = folder.write_json(IDENTITY_FILE, identity);
+            if begun.is_err() && is_new {
+                // Best effort: what counts is why it could not be begun.
+                let _ = fs::remove_dir(path);
+            }
+            begun?;
         }
         Ok(folder)
     }

@@ -288,7 +288,7 @@ mod tests {
     fn an_interrupted_run_ends_in_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
-        let data = digits::draw(0, Split::Train, 97).unwrap();
+        let data = digits::draw(0, Split::Train, 97, &Silent).unwrap();
         let engine = Arc::new(Engine::new(2, None).unwrap());
         let recipe = recipe(Topology::find("bnn").unwrap());
         let whole = train(&recipe, &data, None, &engine, &Silent)
@@ -311,7 +311,7 @@ mod tests {
     fn a_foreign_checkpoint_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let checkpoint = folder.path().join("c");
-        let data = digits::draw(0, Split::Train, 40).unwrap();
+        let data = digits::draw(0, Split::Train, 40, &Silent).unwrap();
         let engine = Arc::new(Engine::new(1, None).unwrap());
         let mut recipe = recipe(Topology::find("full-precision").unwrap());
         recipe.config.epochs = 1;

@@ -47,7 +47,7 @@ fn tiny() -> Config {
 }
 
 fn data() -> (Dataset, Dataset) {
-    let draw = |split, n| digits::draw(0, split, n).unwrap();
+    let draw = |split, n| digits::draw(0, split, n, &Silent).unwrap();
     (draw(Split::Train, 96), draw(Split::Test, 30))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Ending;
 use crate::args::Attack;
-use crate::context::{Context, INTERRUPTED, check_output};
+use crate::context::{Context, check_output, interrupted};
 use crate::images::Stream;
 use crate::output::{print, rate};
 use ndarray::ArrayView4;
@@ -129,7 +129,7 @@ fn text(a: &Attacked<'_>) -> String {
         c.n_non_finite
     );
     if !r.complete {
-        let _ = writeln!(out, "{INTERRUPTED}");
+        let _ = writeln!(out, "{}", interrupted(a.n as u64));
     }
     out
 }

@@ -38,8 +38,8 @@ pub(crate) fn run(context: &Context, args: &Bench) -> anyhow::Result<Ending> {
         (None, true) => profiled,
         (None, false) => measure,
     };
-    let go_on = || context.progress.go_on();
-    let speed = run(&settings, &subjects, &images, &context.engine, &go_on)?;
+    let (engine, progress) = (&context.engine, &context.progress);
+    let speed = run(&settings, &subjects, &images, engine, progress)?;
     if let Some(path) = &args.plot {
         let bytes = match is_png(path) {
             true => png::draw(&speed.scene())?,
@@ -93,7 +93,7 @@ fn images(context: &Context, args: &Bench, subjects: &[Subject]) -> anyhow::Resu
     let Some(path) = &args.input else {
         return context
             .engine
-            .install(|| Images::digits(args.n.max(largest)));
+            .install(|| Images::digits(args.n.max(largest), &context.progress));
     };
     let network = Network::new(
         Arc::new(subjects[0].model.clone()),

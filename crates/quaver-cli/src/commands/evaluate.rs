@@ -5,7 +5,7 @@ mod rows;
 
 use crate::Ending;
 use crate::args::Evaluate;
-use crate::context::{Context, INTERRUPTED, check_output};
+use crate::context::{Context, check_output, interrupted};
 use crate::images::{Images, Stream};
 use crate::output::{estimate, number, print, rate};
 use quaver::classifier::{Batch, Classifier};
@@ -175,7 +175,7 @@ fn text(e: &Evaluation<'_>) -> String {
         };
     }
     if !e.complete {
-        let _ = writeln!(out, "{INTERRUPTED}");
+        let _ = writeln!(out, "{}", interrupted(e.n));
     }
     out
 }

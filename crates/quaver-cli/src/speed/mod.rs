@@ -11,10 +11,12 @@ pub(crate) use work::Work;
 
 use ndarray::Array4;
 use quaver::data::{Split, digits};
+use quaver::observe::Observer;
 use quaver_nn::arch::{DropoutPlacement, Spec, Topology};
 use quaver_nn::engine::Engine;
 use quaver_nn::model::{Info, Model};
 use serde::Serialize;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,8 +37,35 @@ pub(crate) struct Settings {
     pub(crate) seconds: f64,
 }
 
-/// Whether to go on.
-pub(crate) type GoOn<'a> = &'a dyn Fn() -> bool;
+/// Tells an observer which figure is measured, of how many.
+struct Told<'a> {
+    observer: &'a dyn Observer,
+    done: Cell<u64>,
+}
+
+impl<'a> Told<'a> {
+    fn begin(observer: &'a dyn Observer, figures: usize) -> Self {
+        observer.begin("measuring", figures as u64);
+        Self {
+            observer,
+            done: Cell::new(0),
+        }
+    }
+
+    /// The next figure begins, if it shall.
+    fn next(&self, subject: &Subject, what: &str) -> bool {
+        let note = format!("{} {}, {what}", subject.arch, subject.topology);
+        self.observer.progress(self.done.get(), &note);
+        self.done.set(self.done.get() + 1);
+        self.observer.go_on()
+    }
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.observer.end();
+    }
+}
 
 /// A network to measure.
 pub(crate) struct Subject {
@@ -85,8 +114,8 @@ impl Images {
     ///
     /// # Errors
     /// More than there are.
-    pub(crate) fn digits(n: usize) -> anyhow::Result<Self> {
-        let test = digits::draw(0, Split::Test, n)?;
+    pub(crate) fn digits(n: usize, observer: &dyn Observer) -> anyhow::Result<Self> {
+        let test = digits::draw(0, Split::Test, n, observer)?;
         Ok(Self {
             x: test.images(0..n),
             labels: test.labels().to_vec(),
@@ -221,7 +250,7 @@ impl Speed {
     }
 }
 
-/// Measures every work on every subject; what is measured returns when `go_on` says no.
+/// Measures every work on every subject; what is measured returns when the observer says stop.
 ///
 /// # Errors
 /// What the networks or attacks refuse.
@@ -230,17 +259,22 @@ pub(crate) fn measure(
     subjects: &[Subject],
     images: &Images,
     engine: &Arc<Engine>,
-    go_on: GoOn<'_>,
+    observer: &dyn Observer,
 ) -> anyhow::Result<Speed> {
     let mut speed = Speed::new(engine, settings.seconds)?;
+    let batches = |work: &Work| match work {
+        Work::Training => settings.batch_sizes.clone(),
+        _ => vec![settings.n],
+    };
+    let figures: usize = settings.work.iter().map(|work| batches(work).len()).sum();
+    let told = Told::begin(observer, figures * subjects.len());
     for subject in subjects {
         let bench = Bench::new(subject, images, settings, engine)?;
         for work in &settings.work {
-            let batches = match work {
-                Work::Training => &settings.batch_sizes[..],
-                _ => &[settings.n],
-            };
-            for &batch in batches.iter().filter(|_| go_on()) {
+            for batch in batches(work) {
+                if !told.next(subject, &work.name()) {
+                    continue;
+                }
                 let rate = bench.rate(work, batch)?;
                 speed.push(subject, work.name(), batch, rate, bench.products(work));
             }
@@ -249,7 +283,7 @@ pub(crate) fn measure(
             .work
             .iter()
             .any(|work| matches!(work, Work::Forward));
-        if forward && go_on() {
+        if forward && observer.go_on() {
             packed::measure(&mut speed, subject, images, settings, engine);
         }
     }
@@ -265,12 +299,16 @@ pub(crate) fn profiled(
     subjects: &[Subject],
     images: &Images,
     engine: &Arc<Engine>,
-    go_on: GoOn<'_>,
+    observer: &dyn Observer,
 ) -> anyhow::Result<Speed> {
     let mut speed = Speed::new(engine, settings.seconds)?;
+    let told = Told::begin(observer, settings.batch_sizes.len() * subjects.len());
     for subject in subjects {
         let bench = Bench::new(subject, images, settings, engine)?;
-        for &batch in settings.batch_sizes.iter().filter(|_| go_on()) {
+        for &batch in &settings.batch_sizes {
+            if !told.next(subject, "profile") {
+                continue;
+            }
             let thread_gflops = speed.fma_gflops / engine.threads() as f64;
             speed.profile.extend(bench.profile(batch, thread_gflops));
         }
@@ -287,10 +325,10 @@ pub(crate) fn swept(
     subjects: &[Subject],
     images: &Images,
     engine: &Arc<Engine>,
-    go_on: GoOn<'_>,
+    observer: &dyn Observer,
 ) -> anyhow::Result<Speed> {
     let mut speed = Speed::new(engine, settings.seconds)?;
-    speed.curves = sweep::curves(settings, subjects, images, engine, go_on)?;
+    speed.curves = sweep::curves(settings, subjects, images, engine, observer)?;
     Ok(speed)
 }
 

@@ -1,7 +1,8 @@
 //! Throughput over threads and batch size, and cost over images and passes.
 
 use super::work::Bench;
-use super::{GoOn, Images, Settings, Subject, Work};
+use super::{Images, Settings, Subject, Told, Work};
+use quaver::observe::Observer;
 use quaver::report::scene::{self, Axis, CurvePanel, Scene};
 use quaver_nn::engine::Engine;
 use serde::Serialize;
@@ -48,15 +49,18 @@ pub(super) fn curves(
     subjects: &[Subject],
     images: &Images,
     engine: &Arc<Engine>,
-    go_on: GoOn<'_>,
+    observer: &dyn Observer,
 ) -> anyhow::Result<Vec<Curve>> {
     let mut curves = Vec::new();
+    let of_panel = |panel: &str| places(panel, settings, engine.threads());
+    let figures: usize = PANELS.iter().map(|(panel, _)| of_panel(panel).len()).sum();
+    let told = Told::begin(observer, figures * subjects.len());
     for (panel, _) in PANELS {
         for subject in subjects {
             let network = format!("{} {}", subject.arch, subject.topology);
             let mut points = Vec::new();
-            for x in places(panel, settings, engine.threads()) {
-                if !go_on() {
+            for x in of_panel(panel) {
+                if !told.next(subject, panel) {
                     return Ok(curves);
                 }
                 let threads = if panel == THREADS {

@@ -4,6 +4,7 @@ use flate2::{Compression, write::GzEncoder};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::{Arrays, to_bytes};
 use quaver::data::{Dataset, Pixels, Split, digits};
+use quaver::observe::Silent;
 use quaver_nn::arch::{DropoutPlacement, Spec, Topology};
 use quaver_nn::format::safetensors::save;
 use quaver_nn::model::{Info, Model};
@@ -57,7 +58,7 @@ pub(crate) fn with_metadata(file: &[u8], change: impl FnOnce(&mut Value)) -> Vec
 }
 
 pub(crate) fn test_digits(n: usize) -> Dataset {
-    digits::draw(0, Split::Test, n).unwrap()
+    digits::draw(0, Split::Test, n, &Silent).unwrap()
 }
 
 /// `x` and `y` of the first test digits.

@@ -4,6 +4,7 @@
 use super::image_file::Decoding;
 use super::npz::NpzReader;
 use super::{DataError, Dataset, Pixels, Split, arrays, cifar, digits, folder, idx, mirrors};
+use crate::observe::Silent;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -157,7 +158,7 @@ pub fn open(source: &Source<'_>, split: Split) -> Result<Part, DataError> {
 pub fn load(source: &Source<'_>, split: Split) -> Result<Dataset, DataError> {
     match open(source, split)? {
         Part::Loaded(dataset) => Ok(dataset),
-        Part::Digits { seed, split, n } => digits::draw(seed, split, n),
+        Part::Digits { seed, split, n } => digits::draw(seed, split, n, &Silent),
     }
 }
 

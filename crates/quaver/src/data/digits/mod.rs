@@ -10,32 +10,45 @@ mod hand;
 mod pen;
 
 use super::{DataError, Dataset, Pixels, Split, source};
+use crate::observe::{Observer, Silent};
 use crate::rng::Rng;
 use glyphs::{GLYPHS, Glyph};
 use ndarray::Array4;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Height and width of an image in pixels.
 pub const SIDE: usize = 28;
+/// Images between two words to an observer.
+const TOLD: u64 = 256;
 /// The most images of one split: 4 GB of pixels.
 pub const MAX_IMAGES: usize = 5_000_000;
 
 /// Draws the first `n` digits of a split: a data set of shape (n, 1, 28, 28) named `digits`,
 /// with its seed where that is not 0, since other digits are another data set.
 /// Fewer digits are the first rows of more; the two splits never share a random stream.
-/// Runs in the caller's rayon pool and gives the same bytes in any.
+/// Runs in the caller's rayon pool and gives the same bytes in any. The observer is told how far
+/// it is, and not asked to go on.
 ///
 /// # Errors
 /// [`DataError::TooMany`] above [`MAX_IMAGES`].
-pub fn draw(seed: u64, split: Split, n: usize) -> Result<Dataset, DataError> {
+pub fn draw(
+    seed: u64,
+    split: Split,
+    n: usize,
+    observer: &dyn Observer,
+) -> Result<Dataset, DataError> {
     if n > MAX_IMAGES {
         return Err(DataError::TooMany {
             got: n,
             allowed: MAX_IMAGES,
         });
     }
-    draw_rows(seed, split, 0..n as u64)
+    observer.begin("drawing digits", n as u64);
+    let drawn = draw_observed(seed, split, 0..n as u64, observer);
+    observer.end();
+    drawn
 }
 
 /// Draws some rows of a split, with their ids; see [`draw`].
@@ -43,6 +56,16 @@ pub fn draw(seed: u64, split: Split, n: usize) -> Result<Dataset, DataError> {
 /// # Errors
 /// None for rows that fit memory.
 pub fn draw_rows(seed: u64, split: Split, rows: Range<u64>) -> Result<Dataset, DataError> {
+    draw_observed(seed, split, rows, &Silent)
+}
+
+fn draw_observed(
+    seed: u64,
+    split: Split,
+    rows: Range<u64>,
+    observer: &dyn Observer,
+) -> Result<Dataset, DataError> {
+    let done = AtomicU64::new(0);
     let n = rows.end.saturating_sub(rows.start) as usize;
     let mut pixels = Array4::zeros((n, 1, SIDE, SIDE));
     let mut labels = vec![0; n];
@@ -52,6 +75,10 @@ pub fn draw_rows(seed: u64, split: Split, rows: Range<u64>) -> Result<Dataset, D
             .enumerate()
             .for_each(|(i, (image, label))| {
                 *label = draw_one(seed, split, rows.start + i as u64, image);
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                if done.is_multiple_of(TOLD) {
+                    observer.progress(done, "");
+                }
             });
     }
     let classes = source::class_names("digits");
@@ -119,20 +146,26 @@ mod tests {
 
     #[test]
     fn an_image_is_a_function_of_seed_split_and_row() {
-        let ten = draw(7, Split::Train, 10).unwrap();
+        let ten = draw(7, Split::Train, 10, &Silent).unwrap();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()
             .unwrap();
-        let alone = pool.install(|| draw(7, Split::Train, 4)).unwrap();
+        let alone = pool.install(|| draw(7, Split::Train, 4, &Silent)).unwrap();
         assert_eq!(alone, ten.first(4));
-        assert_ne!(bytes(&draw(8, Split::Train, 4).unwrap()), bytes(&alone));
-        assert_ne!(bytes(&draw(7, Split::Test, 4).unwrap()), bytes(&alone));
+        assert_ne!(
+            bytes(&draw(8, Split::Train, 4, &Silent).unwrap()),
+            bytes(&alone)
+        );
+        assert_ne!(
+            bytes(&draw(7, Split::Test, 4, &Silent).unwrap()),
+            bytes(&alone)
+        );
     }
 
     #[test]
     fn classes_are_about_equally_frequent() {
-        let dataset = draw(0, Split::Train, 4000).unwrap();
+        let dataset = draw(0, Split::Train, 4000, &Silent).unwrap();
         for class in 0..10 {
             let count = dataset
                 .labels()
@@ -146,7 +179,7 @@ mod tests {
 
     #[test]
     fn pixels_are_distributed_as_on_mnist() {
-        let dataset = draw(0, Split::Test, 2000).unwrap();
+        let dataset = draw(0, Split::Test, 2000, &Silent).unwrap();
         let x = bytes(&dataset);
         let n = x.len() as f64;
         let mean = x.iter().map(|&v| f64::from(v) / 255.0).sum::<f64>() / n;
@@ -160,7 +193,7 @@ mod tests {
 
     #[test]
     fn digits_lie_in_the_middle_and_touch_no_edge() {
-        let dataset = draw(3, Split::Test, 500).unwrap();
+        let dataset = draw(3, Split::Test, 500, &Silent).unwrap();
         for image in bytes(&dataset).outer_iter() {
             let ink = |on_edge: bool| {
                 let pixels = image.indexed_iter().filter(move |&((_, y, x), _)| {
@@ -175,7 +208,7 @@ mod tests {
 
     #[test]
     fn absurd_counts_are_refused() {
-        let error = draw(0, Split::Train, usize::MAX).unwrap_err();
+        let error = draw(0, Split::Train, usize::MAX, &Silent).unwrap_err();
         assert!(matches!(
             error,
             DataError::TooMany {
