@@ -4,6 +4,7 @@
 //! as colored by what is in it, not by how it is stored.
 
 use super::DataError;
+use super::guarded::guarded;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
 use std::io::Cursor;
@@ -58,8 +59,8 @@ impl Picture {
         limits.max_image_height = Some(MAX_SIDE);
         limits.max_alloc = Some(MAX_BYTES);
         reader.limits(limits);
-        let image = reader
-            .decode()
+        let image = guarded(|| reader.decode())
+            .ok_or_else(|| refuse("its contents contradict each other".to_owned()))?
             .map_err(|problem| refuse(problem.to_string()))?;
         if image.color().has_alpha() && image.to_rgba8().pixels().any(|p| p.0[3] != u8::MAX) {
             return Err(refuse(
@@ -136,6 +137,14 @@ pub(super) mod tests {
 
     fn decode(bytes: &[u8]) -> Result<Picture, DataError> {
         Picture::decode(bytes, Path::new("f.png"))
+    }
+
+    /// Found by fuzzing: the frame is described twice, and the decoder panics.
+    #[test]
+    fn a_jpeg_whose_contents_contradict_each_other_is_refused() {
+        let bytes = include_bytes!("../../tests/files/contradictory.jpg");
+        let error = Picture::decode(bytes, Path::new("a.jpg")).unwrap_err();
+        assert!(error.to_string().contains("a.jpg"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod contact_sheet;
 pub mod digits;
 mod error;
 pub mod folder;
+mod guarded;
 pub mod idx;
 pub mod image_file;
 pub mod input;
