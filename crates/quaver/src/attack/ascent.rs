@@ -189,10 +189,6 @@ impl Ascent {
             if self.keep_best {
                 self.remember(&outputs, &active, latest, &mut best, &mut found);
             }
-            let gradient = match gradient.is_standard_layout() {
-                true => gradient.into_raw_vec_and_offset().0,
-                false => gradient.iter().copied().collect(),
-            };
             let finite = self.advance(case, bounds.as_ref(), &mut active, &gradient, &mut found);
             active.retain(&finite);
         }

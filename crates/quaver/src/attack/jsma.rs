@@ -222,14 +222,17 @@ impl Attack for Jsma {
             }
             let (outputs, t) =
                 oracle.gradient(active.batch()?, step, jacobian.objective(), &active.aims)?;
-            let t: Vec<f32> = t.iter().copied().collect();
-            let p: Vec<f32> = if saliency.two_gradients {
+            let p = if saliency.two_gradients {
                 let rest = Objective::RestLogits;
-                let (_, p) = oracle.gradient(active.batch()?, step, rest, &active.aims)?;
-                p.iter().copied().collect()
+                Some(
+                    oracle
+                        .gradient(active.batch()?, step, rest, &active.aims)?
+                        .1,
+                )
             } else {
-                t.clone()
+                None
             };
+            let p = p.as_deref().unwrap_or(&t);
             let aims = &active.aims;
             let outcomes: Vec<Outcome> = (active.pixels.par_chunks_mut(d), &mut features)
                 .into_par_iter()

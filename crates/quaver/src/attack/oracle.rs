@@ -136,8 +136,8 @@ impl<'a> Oracle<'a> {
         })
     }
 
-    /// Logits of `batch` under the draws of `step`, and the gradient `(n, c, h, w)` of the mean
-    /// objective over them; `aims` has one entry an image.
+    /// Logits of `batch` under the draws of `step`, and the gradient of the mean objective
+    /// over them, image after image; `aims` has one entry an image.
     ///
     /// # Errors
     /// What the classifier refuses.
@@ -147,7 +147,7 @@ impl<'a> Oracle<'a> {
         step: u32,
         objective: Objective,
         aims: &[Aim],
-    ) -> Result<(Outputs, Images), ClassifierError> {
+    ) -> Result<(Outputs, Vec<f32>), ClassifierError> {
         let n = batch.ids.len();
         let noises = self.draws(step);
         self.cost.n_forward += (n * noises.len()) as u64;
@@ -165,7 +165,7 @@ impl<'a> Oracle<'a> {
                 Outputs {
                     draws: vec![vjp.outputs],
                 },
-                vjp.gradient,
+                flat(vjp.gradient),
             ));
         }
         let weight = 1.0 / noises.len() as f64;
@@ -180,7 +180,7 @@ impl<'a> Oracle<'a> {
             Outputs {
                 draws: collect_draws(&seen, n, self.n_classes()),
             },
-            vjp.gradient,
+            flat(vjp.gradient),
         ))
     }
 
@@ -190,7 +190,7 @@ impl<'a> Oracle<'a> {
         step: u32,
         objective: Objective,
         aims: &[Aim],
-    ) -> Result<(Outputs, Images), ClassifierError> {
+    ) -> Result<(Outputs, Vec<f32>), ClassifierError> {
         let outputs = self.outputs(batch, step)?;
         let logits = &outputs.draws[0];
         let through = Noise::draw(self.seed, Purpose::AttackBackward, self.first_pass + step);
@@ -199,7 +199,16 @@ impl<'a> Oracle<'a> {
             .vjp(batch, &[through], None, &|row, _, _, upstream| {
                 objective.upstream(&logits.row(row).to_vec(), aims[row], 1.0, upstream);
             })?;
-        Ok((outputs, vjp.gradient))
+        Ok((outputs, flat(vjp.gradient)))
+    }
+}
+
+/// Pixels image after image; copied only if they do not lie so already.
+fn flat(images: Images) -> Vec<f32> {
+    if images.is_standard_layout() {
+        images.into_raw_vec_and_offset().0
+    } else {
+        images.iter().copied().collect()
     }
 }
 

@@ -14,15 +14,20 @@ use super::noise::NoiseMode;
 use super::objective::Aim;
 use super::oracle::{Cost, Oracle};
 use super::record::{AdversarialBatch, AttackRecord, Counts, Origin};
-use super::{Attack, AttackError, Case, Dialect, Flags, LabelSource, Perturbed, Setting};
+use super::{Attack, AttackError, Case, Dialect, LabelSource, Perturbed, Setting};
 
 mod check;
+mod found;
 mod judge;
 mod options;
 mod restart;
 
+use found::Found;
 pub use options::{Inputs, Options};
 use restart::{Kept, Rank, rank};
+
+/// Images that go through an attack together.
+const GROUP: usize = 128;
 
 /// Attacks `inputs`. Success is decided by `options.decision` on passes that neither the attack
 /// nor the choice among restarts has seen; clean images are judged on the same passes. A result
@@ -45,15 +50,30 @@ pub fn run(
     let runner = Runner::new(attack, model, inputs, options)?;
     let n = inputs.ids.len();
     observer.begin(attack.entry().id, n as u64);
+    let d = runner.setting.n_features;
+    let mut x_adv = vec![0.0; n * d];
     let mut found = Found::default();
-    while found.ids.len() < n && observer.go_on() {
-        let from = found.ids.len();
+    while found.n() < n && observer.go_on() {
+        let from = found.n();
         let to = n.min(from + options.batch_size);
-        runner.attack_rows(from, to, &mut found)?;
+        // Groups side by side stay in a core's cache and wait for nobody between their steps.
+        let x_adv = &mut x_adv[from * d..to * d];
+        let groups = x_adv.par_chunks_mut(GROUP * d).enumerate();
+        let groups: Vec<_> = groups
+            .map(|(g, x_adv)| runner.attack_rows(from + g * GROUP, x_adv))
+            .collect();
+        for group in groups {
+            found.append(group?);
+        }
+        let clean = runner.rows(&runner.pixels, from, to);
+        let ids = &inputs.ids[from..to];
+        found.clean.extend(runner.tallies(clean, ids, 0)?);
+        found.adversarial.extend(runner.tallies(x_adv, ids, 0)?);
         observer.progress(to as u64, "");
     }
     observer.end();
-    runner.finish(found)
+    x_adv.truncate(found.n() * d);
+    runner.finish(found, x_adv)
 }
 
 struct Runner<'a, 'i> {
@@ -69,21 +89,6 @@ struct Runner<'a, 'i> {
     noise: NoiseMode,
     decision: Decision,
     targeted: bool,
-}
-
-/// Results so far, image after image.
-#[derive(Default)]
-struct Found {
-    pixels: Vec<f32>,
-    ids: Vec<u64>,
-    attacked_labels: Vec<usize>,
-    targets: Vec<usize>,
-    clean: Vec<Tally>,
-    adversarial: Vec<Tally>,
-    n_steps: Vec<u32>,
-    restarts: Vec<u32>,
-    flags: Vec<Flags>,
-    cost: Cost,
 }
 
 impl<'a, 'i> Runner<'a, 'i> {
@@ -128,11 +133,15 @@ impl<'a, 'i> Runner<'a, 'i> {
         &values[from * self.setting.n_features..to * self.setting.n_features]
     }
 
-    fn attack_rows(&self, from: usize, to: usize, found: &mut Found) -> Result<(), AttackError> {
+    /// Attacks as many images as `x_adv` takes, from row `from` on.
+    fn attack_rows(&self, from: usize, x_adv: &mut [f32]) -> Result<Found, AttackError> {
+        let d = self.setting.n_features;
+        let to = from + x_adv.len() / d;
+        let mut cost = Cost::default();
         let ids = &self.inputs.ids[from..to];
         let labels = &self.inputs.labels[from..to];
         let clean = self.rows(&self.pixels, from, to);
-        let attacked = self.attacked_labels(clean, ids, labels, &mut found.cost)?;
+        let attacked = self.attacked_labels(clean, ids, labels, &mut cost)?;
         let mut kept: Option<Kept> = None;
         for restart in 0..self.options.n_restarts {
             let aims = self.aims(from, &attacked, ids, restart);
@@ -147,7 +156,7 @@ impl<'a, 'i> Runner<'a, 'i> {
                 seed: self.options.seed,
                 restart,
             };
-            let perturbed = self.perturb(&case, &mut found.cost)?;
+            let perturbed = self.perturb(&case, &mut cost)?;
             let ranks = self.ranks(&perturbed.pixels, ids, labels, &aims)?;
             let targets = aims.iter().map(|aim| aim.target).collect();
             let new = Kept {
@@ -158,22 +167,26 @@ impl<'a, 'i> Runner<'a, 'i> {
             };
             kept = Some(match kept {
                 None => new,
-                Some(before) => before.worse_of(&new, self.setting.n_features),
+                Some(before) => before.worse_of(&new, d),
             });
         }
-        let Some(kept) = kept else { return Ok(()) };
-        found.clean.extend(self.tallies(clean, ids, 0)?);
-        found
-            .adversarial
-            .extend(self.tallies(&kept.perturbed.pixels, ids, 0)?);
-        found.pixels.extend(kept.perturbed.pixels);
-        found.ids.extend(ids);
-        found.attacked_labels.extend(attacked);
-        found.targets.extend(kept.targets.into_iter().flatten());
-        found.n_steps.extend(kept.perturbed.n_steps);
-        found.restarts.extend(kept.restarts);
-        found.flags.extend(kept.perturbed.flags);
-        Ok(())
+        let Some(kept) = kept else {
+            return Ok(Found::default());
+        };
+        x_adv.copy_from_slice(&kept.perturbed.pixels);
+        let pairs = clean.par_chunks(d).zip(x_adv.par_chunks(d));
+        Ok(Found {
+            attacked_labels: attacked,
+            targets: kept.targets.into_iter().flatten().collect(),
+            distances: pairs
+                .map(|(x, x_adv)| Distances::between(x, x_adv))
+                .collect(),
+            n_steps: kept.perturbed.n_steps,
+            restarts: kept.restarts,
+            flags: kept.perturbed.flags,
+            cost,
+            ..Found::default()
+        })
     }
 
     /// The labels to go by. Where the classifier's output is no number the true label stands in.
@@ -306,29 +319,24 @@ impl<'a, 'i> Runner<'a, 'i> {
             .collect())
     }
 
-    fn finish(&self, found: Found) -> Result<AdversarialBatch, AttackError> {
-        let n = found.ids.len();
-        let d = self.setting.n_features;
+    fn finish(&self, found: Found, x_adv: Vec<f32>) -> Result<AdversarialBatch, AttackError> {
+        let n = found.n();
         let [c, h, w] = self.model.input_shape();
         let verdicts =
             |tallies: &[Tally]| tallies.iter().map(|t| self.decision.verdict(t)).collect();
-        let pairs = self.pixels.par_chunks(d).zip(found.pixels.par_chunks(d));
-        let distances = pairs
-            .map(|(x, x_adv)| Distances::between(x, x_adv))
-            .collect();
         let mut batch = AdversarialBatch {
             labels: self.inputs.labels[..n].to_vec(),
             attacked_labels: found.attacked_labels,
             targets: self.targeted.then_some(found.targets),
             clean_verdicts: verdicts(&found.clean),
             verdicts: verdicts(&found.adversarial),
-            distances,
+            distances: found.distances,
             n_steps: found.n_steps,
             restarts: found.restarts,
             flags: found.flags,
             record: self.record(found.cost, n)?,
-            ids: found.ids,
-            x_adv: Array4::from_shape_vec((n, c, h, w), found.pixels)?,
+            ids: self.inputs.ids[..n].to_vec(),
+            x_adv: Array4::from_shape_vec((n, c, h, w), x_adv)?,
         };
         batch.record.counts = batch.counts();
         Ok(batch)

@@ -1,6 +1,7 @@
 //! What [`super::run`] refuses.
 
-use ndarray::ArrayView4;
+use ndarray::{ArrayView4, Axis};
+use rayon::prelude::*;
 
 use crate::classifier::Classifier;
 use crate::spec::check_range;
@@ -132,22 +133,21 @@ fn check_images(
             allowed: allowed.to_vec(),
         });
     }
-    for (image, pixels) in images.outer_iter().enumerate() {
+    let refused = (0..images.dim().0).into_par_iter().find_map_first(|image| {
+        let pixels = images.index_axis(Axis(0), image);
         if pixels.as_slice().is_some_and(|p| range.contains_all(p)) {
-            continue;
+            return None;
         }
-        if let Some(got) = pixels.iter().find(|v| !range.contains(**v)) {
-            let PixelRange { low, high } = range;
-            return Err(AttackError::Pixel {
-                what,
-                image,
-                got: *got,
-                low,
-                high,
-            });
-        }
-    }
-    Ok(())
+        let got = pixels.iter().find(|v| !range.contains(**v))?;
+        Some(AttackError::Pixel {
+            what,
+            image,
+            got: *got,
+            low: range.low,
+            high: range.high,
+        })
+    });
+    refused.map_or(Ok(()), Err)
 }
 
 fn check_length(what: &'static str, got: usize, allowed: usize) -> Result<(), AttackError> {
