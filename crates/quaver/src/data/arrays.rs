@@ -39,7 +39,7 @@ pub fn read(path: &Path, split: Split) -> Result<Dataset, DataError> {
             && let Some(array) = npz.read(other)?
         {
             let n = array.shape().first().copied().unwrap_or(0);
-            let labels = to_labels(path, other, array, n, MAX_CLASSES)?;
+            let labels = to_labels(path, other, &array, n, MAX_CLASSES)?;
             largest = largest.max(labels.into_iter().max().unwrap_or(0));
         }
     }
@@ -115,7 +115,10 @@ pub(super) fn to_images(
         problem,
     };
     check_images(images.view(), shape).map_err(refuse)?;
-    Ok(images.as_standard_layout().into_owned())
+    Ok(match images.is_standard_layout() {
+        true => images,
+        false => images.as_standard_layout().into_owned(),
+    })
 }
 
 /// The labels called `name`, if they are there; of any class where `n_classes` is not given.
@@ -129,56 +132,64 @@ pub(super) fn read_labels<R: Read + Seek>(
         return Ok(None);
     };
     let n_classes = n_classes.unwrap_or(MAX_CLASSES);
-    to_labels(npz.path(), name, array, n, n_classes).map(Some)
+    to_labels(npz.path(), name, &array, n, n_classes).map(Some)
 }
 
 fn to_labels(
     path: &Path,
     name: &str,
-    array: NpyArray,
+    array: &NpyArray,
     n: usize,
     n_classes: usize,
 ) -> Result<Vec<usize>, DataError> {
-    let values = to_integers(path, name, array, n)?;
-    let check = |(row, got): (usize, i128)| match usize::try_from(got) {
-        Ok(label) if label < n_classes => Ok(label),
-        _ => Err(DataError::Label {
-            path: path.to_owned(),
-            row,
-            got,
-            n_classes,
-        }),
-    };
-    values.into_iter().enumerate().map(check).collect()
+    integers(path, name, array, n, |row, got| {
+        match usize::try_from(got) {
+            Ok(label) if label < n_classes => Ok(label),
+            _ => Err(DataError::Label {
+                path: path.to_owned(),
+                row,
+                got,
+                n_classes,
+            }),
+        }
+    })
 }
 
 /// Ids from 0.
-pub(super) fn to_ids(path: &Path, array: NpyArray, n: usize) -> Result<Vec<u64>, DataError> {
-    let values = to_integers(path, "id", array, n)?;
-    let check = |(row, got): (usize, i128)| {
+pub(super) fn to_ids(path: &Path, array: &NpyArray, n: usize) -> Result<Vec<u64>, DataError> {
+    integers(path, "id", array, n, |row, got| {
         u64::try_from(got).map_err(|_| DataError::Id {
             path: path.to_owned(),
             row,
             got,
         })
-    };
-    values.into_iter().enumerate().map(check).collect()
+    })
 }
 
-/// Of shape `(n)`, or `(n, 1)` as Keras keeps labels.
-fn to_integers(path: &Path, name: &str, array: NpyArray, n: usize) -> Result<Vec<i128>, DataError> {
-    let got = array.describe();
-    if !matches!(array.shape(), [_] | [_, 1]) {
-        return Err(kind(path, name, "of shape (n)", got));
-    }
-    let values: Vec<i128> = match array {
-        NpyArray::U8(array) => array.iter().map(|&v| v.into()).collect(),
-        NpyArray::I64(array) => array.iter().map(|&v| v.into()).collect(),
-        NpyArray::U64(array) => array.iter().map(|&v| v.into()).collect(),
-        _ => return Err(kind(path, name, "integers", got)),
+/// What `convert` makes of each row and its integer, of an array of shape `(n)`, or `(n, 1)` as
+/// Keras keeps labels.
+fn integers<T>(
+    path: &Path,
+    name: &str,
+    array: &NpyArray,
+    n: usize,
+    convert: impl Fn(usize, i128) -> Result<T, DataError>,
+) -> Result<Vec<T>, DataError> {
+    let values: Box<dyn Iterator<Item = i128> + '_> = match (array.shape(), array) {
+        ([_] | [_, 1], NpyArray::U8(array)) => Box::new(array.iter().map(|&v| v.into())),
+        ([_] | [_, 1], NpyArray::I16(array)) => Box::new(array.iter().map(|&v| v.into())),
+        ([_] | [_, 1], NpyArray::I64(array)) => Box::new(array.iter().map(|&v| v.into())),
+        ([_] | [_, 1], NpyArray::U32(array)) => Box::new(array.iter().map(|&v| v.into())),
+        ([_] | [_, 1], NpyArray::U64(array)) => Box::new(array.iter().map(|&v| v.into())),
+        ([_] | [_, 1], _) => return Err(kind(path, name, "integers", array.describe())),
+        _ => return Err(kind(path, name, "of shape (n)", array.describe())),
     };
-    check_count(path, name, n, values.len())?;
-    Ok(values)
+    check_count(path, name, n, array.shape()[0])?;
+    let mut converted = Vec::with_capacity(n);
+    for (row, value) in values.enumerate() {
+        converted.push(convert(row, value)?);
+    }
+    Ok(converted)
 }
 
 fn kind(path: &Path, name: &str, allowed: &'static str, got: String) -> DataError {

@@ -66,7 +66,7 @@ impl ImageInput {
         };
         let ids = match npz.read("id")? {
             None => (0..n as u64).collect(),
-            Some(array) => to_ids(path, array, n)?,
+            Some(array) => to_ids(path, &array, n)?,
         };
         Ok(Self {
             path: path.to_owned(),

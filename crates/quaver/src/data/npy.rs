@@ -13,8 +13,7 @@ const MAX_BRACKETS: usize = 8;
 const PREFIX: usize = 10;
 const MAX_AXES: usize = 8;
 
-/// An array of any shape. Integers of all widths are read into the widest of their kind,
-/// except bytes, which are pixels.
+/// An array of any shape. Integers are held at their own width or twice that.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NpyArray {
     /// `float32`.
@@ -25,9 +24,13 @@ pub enum NpyArray {
     U8(ArrayD<u8>),
     /// `bool`.
     Bool(ArrayD<bool>),
-    /// `int8` to `int64`.
+    /// `int8` and `int16`.
+    I16(ArrayD<i16>),
+    /// `int32` and `int64`.
     I64(ArrayD<i64>),
-    /// `uint16` to `uint64`.
+    /// `uint16` and `uint32`.
+    U32(ArrayD<u32>),
+    /// `uint64`.
     U64(ArrayD<u64>),
 }
 
@@ -82,7 +85,9 @@ impl NpyArray {
             Self::F64(array) => array.shape(),
             Self::U8(array) => array.shape(),
             Self::Bool(array) => array.shape(),
+            Self::I16(array) => array.shape(),
             Self::I64(array) => array.shape(),
+            Self::U32(array) => array.shape(),
             Self::U64(array) => array.shape(),
         }
     }
@@ -95,8 +100,8 @@ impl NpyArray {
             Self::F64(_) => "float64",
             Self::U8(_) => "uint8",
             Self::Bool(_) => "bool",
-            Self::I64(_) => "signed integers",
-            Self::U64(_) => "unsigned integers",
+            Self::I16(_) | Self::I64(_) => "signed integers",
+            Self::U32(_) | Self::U64(_) => "unsigned integers",
         };
         format!("{kind} of shape {:?}", self.shape())
     }
@@ -122,21 +127,17 @@ impl NpyArray {
             "|u1" | "<u1" => data.read(u8::from_le_bytes).map(Self::U8),
             "|b1" => data.read_bools().map(Self::Bool),
             "|i1" | "<i1" => data
-                .read(|b| i64::from(i8::from_le_bytes(b)))
-                .map(Self::I64),
-            "<i2" => data
-                .read(|b| i64::from(i16::from_le_bytes(b)))
-                .map(Self::I64),
+                .read(|b| i16::from(i8::from_le_bytes(b)))
+                .map(Self::I16),
+            "<i2" => data.read(i16::from_le_bytes).map(Self::I16),
             "<i4" => data
                 .read(|b| i64::from(i32::from_le_bytes(b)))
                 .map(Self::I64),
             "<i8" => data.read(i64::from_le_bytes).map(Self::I64),
             "<u2" => data
-                .read(|b| u64::from(u16::from_le_bytes(b)))
-                .map(Self::U64),
-            "<u4" => data
-                .read(|b| u64::from(u32::from_le_bytes(b)))
-                .map(Self::U64),
+                .read(|b| u32::from(u16::from_le_bytes(b)))
+                .map(Self::U32),
+            "<u4" => data.read(u32::from_le_bytes).map(Self::U32),
             "<u8" => data.read(u64::from_le_bytes).map(Self::U64),
             _ => Err(NpyError::Type {
                 got: header.type_descriptor.to_string(),
@@ -155,7 +156,9 @@ impl NpyArray {
             Self::F64(array) => array.as_standard_layout().write_npy(&mut bytes),
             Self::U8(array) => array.as_standard_layout().write_npy(&mut bytes),
             Self::Bool(array) => array.as_standard_layout().write_npy(&mut bytes),
+            Self::I16(array) => array.as_standard_layout().write_npy(&mut bytes),
             Self::I64(array) => array.as_standard_layout().write_npy(&mut bytes),
+            Self::U32(array) => array.as_standard_layout().write_npy(&mut bytes),
             Self::U64(array) => array.as_standard_layout().write_npy(&mut bytes),
         };
         match written {
@@ -183,7 +186,9 @@ macro_rules! from_arrays {
     )*};
 }
 
-from_arrays!(f32 => F32, f64 => F64, u8 => U8, bool => Bool, i64 => I64, u64 => U64);
+from_arrays!(
+    f32 => F32, f64 => F64, u8 => U8, bool => Bool, i16 => I16, i64 => I64, u32 => U32, u64 => U64
+);
 
 /// A parsed header and where the data begins.
 struct Parsed {
@@ -287,12 +292,14 @@ mod tests {
 
     #[test]
     fn every_type_comes_back_as_written() {
-        let arrays: [NpyArray; 6] = [
+        let arrays: [NpyArray; 8] = [
             arr2(&[[1.5_f32, -0.0], [f32::MAX, 0.1]]).into(),
             vec![0.1_f64].into(),
             vec![0_u8, 255].into(),
             vec![true, false].into(),
+            vec![i16::MIN, 7].into(),
             vec![i64::MIN].into(),
+            vec![u32::MAX].into(),
             vec![u64::MAX].into(),
         ];
         for array in arrays {
@@ -304,8 +311,20 @@ mod tests {
 
     #[test]
     fn integers_widen_and_fortran_order_is_respected() {
-        let short = npy("'<i2'", "False", "(2,)", &[1, 0, 0xff, 0xff]);
-        assert_eq!(NpyArray::from_bytes(&short), Ok(vec![1_i64, -1].into()));
+        let wider: [(&str, &[u8], NpyArray); 4] = [
+            ("'|i1'", &[1, 0xff], vec![1_i16, -1].into()),
+            (
+                "'<i4'",
+                &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff],
+                vec![1_i64, -1].into(),
+            ),
+            ("'<u2'", &[1, 0, 0xff, 0xff], vec![1_u32, 0xffff].into()),
+            ("'<i2'", &[1, 0, 0xff, 0xff], vec![1_i16, -1].into()),
+        ];
+        for (descr, data, expected) in wider {
+            let bytes = npy(descr, "False", "(2,)", data);
+            assert_eq!(NpyArray::from_bytes(&bytes), Ok(expected), "{descr}");
+        }
         let columns = npy("'|u1'", "True", "(2, 2)", &[1, 3, 2, 4]);
         assert_eq!(
             NpyArray::from_bytes(&columns),

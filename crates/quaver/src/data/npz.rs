@@ -7,7 +7,7 @@ use super::npy::NpyArray;
 use crate::atomic_file;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, Write};
+use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -25,6 +25,8 @@ pub type Arrays = BTreeMap<String, NpyArray>;
 #[derive(Debug)]
 pub struct NpzReader<R = BufReader<File>> {
     path: PathBuf,
+    /// Bytes of the file.
+    len: u64,
     archive: ZipArchive<R>,
 }
 
@@ -46,11 +48,12 @@ impl<R: Read + Seek> NpzReader<R> {
     /// Reads the table of contents of an archive; `path` is for messages.
     ///
     /// # Errors
-    /// [`DataError::Archive`].
-    pub fn new(source: R, path: &Path) -> Result<Self, DataError> {
+    /// [`DataError::Io`], [`DataError::Archive`].
+    pub fn new(mut source: R, path: &Path) -> Result<Self, DataError> {
         let path = path.to_owned();
+        let len = source.seek(SeekFrom::End(0)).map_err(DataError::io(&path))?;
         match ZipArchive::new(source) {
-            Ok(archive) => Ok(Self { path, archive }),
+            Ok(archive) => Ok(Self { path, len, archive }),
             Err(problem) => Err(DataError::Archive { path, problem }),
         }
     }
@@ -94,6 +97,7 @@ impl<R: Read + Seek> NpzReader<R> {
         let declared = entry.size();
         let room = entry
             .compressed_size()
+            .min(self.len)
             .saturating_mul(MAX_DEFLATE_RATIO)
             .min(MAX_BYTES);
         if declared > room {
@@ -104,7 +108,8 @@ impl<R: Read + Seek> NpzReader<R> {
                 got,
             });
         }
-        let mut bytes = Vec::new();
+        // Room for one byte too many, or the vector would grow to see the end.
+        let mut bytes = Vec::with_capacity(declared as usize + 1);
         let taken = entry.by_ref().take(declared + 1).read_to_end(&mut bytes);
         taken.map_err(|problem| DataError::Compressed {
             path: path.clone(),
@@ -267,11 +272,14 @@ mod tests {
             .windows(4)
             .rposition(|window| window == b"PK\x01\x02")
             .unwrap();
-        bytes[central + 24..central + 28].copy_from_slice(&0xffff_fff0_u32.to_le_bytes());
-        assert!(matches!(
-            reader(&bytes).unwrap().read("x"),
-            Err(DataError::Length { .. })
-        ));
+        // The size when unpacked, then the packed size, which would allow for it.
+        for field in [24, 20] {
+            bytes[central + field..][..4].copy_from_slice(&0xffff_fff0_u32.to_le_bytes());
+            assert!(matches!(
+                reader(&bytes).unwrap().read("x"),
+                Err(DataError::Length { .. })
+            ));
+        }
     }
 
     proptest! {
