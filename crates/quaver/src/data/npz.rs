@@ -51,7 +51,9 @@ impl<R: Read + Seek> NpzReader<R> {
     /// [`DataError::Io`], [`DataError::Archive`].
     pub fn new(mut source: R, path: &Path) -> Result<Self, DataError> {
         let path = path.to_owned();
-        let len = source.seek(SeekFrom::End(0)).map_err(DataError::io(&path))?;
+        let len = source
+            .seek(SeekFrom::End(0))
+            .map_err(DataError::io(&path))?;
         match ZipArchive::new(source) {
             Ok(archive) => Ok(Self { path, len, archive }),
             Err(problem) => Err(DataError::Archive { path, problem }),
