@@ -137,6 +137,21 @@ impl Graph {
         Ok(self.nodes.len())
     }
 
+    /// This graph behind `op`, which reads the input and is called `name`; the other nodes keep
+    /// their names.
+    ///
+    /// # Errors
+    /// As [`Graph::push`].
+    pub fn behind(self, name: &str, op: Box<dyn Op>) -> Result<Self, GraphError> {
+        let mut graph = Self::new(self.shapes[0].clone())?;
+        graph.push(name.into(), op, vec![0])?;
+        for node in self.nodes {
+            let inputs = node.inputs.iter().map(|value| value + 1).collect();
+            graph.push(node.name, node.op, inputs)?;
+        }
+        Ok(graph)
+    }
+
     /// Nodes in the order they run.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes

@@ -79,7 +79,7 @@ fn branches() -> Graph {
         graph.push(name.into(), op, inputs.to_vec()).unwrap()
     };
     let point = |function| Box::new(Pointwise { function });
-    let normalized = Affine::normalization(&[0.25, 0.5], &[0.5, 2.0]);
+    let normalized = Affine::normalization(&[0.25, 0.5], &[0.5, 2.0], 2).unwrap();
     let x = push("0", Box::new(normalized), &[0]);
     let conv = Conv2d {
         in_channels: 2,
@@ -248,7 +248,7 @@ fn pixels_are_normalized_and_dropout_is_put_back() {
                 std: vec![0.0],
                 ..Options::default()
             },
-            "std: must be 1e-6 to 1e6",
+            "std must be 1e-6 to 1e6",
         ),
         (
             Options {
@@ -256,7 +256,7 @@ fn pixels_are_normalized_and_dropout_is_put_back() {
                 std: vec![1.0],
                 ..Options::default()
             },
-            "mean: must be finite",
+            "mean must be finite",
         ),
     ] {
         let error = read(bytes.clone(), &change).unwrap_err().to_string();

@@ -306,8 +306,16 @@ pub(crate) struct Import {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
-    #[command(flatten)]
-    pub(crate) onnx: OnnxArgs,
+    /// Mean that the network expects pixels to be normalized with; one, or one for each channel
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_parser = real(..))]
+    pub(crate) mean: Vec<f64>,
+    /// Deviation that goes with --mean
+    #[arg(long, value_delimiter = ',', value_parser = real(1e-6..=1e6))]
+    pub(crate) std: Vec<f64>,
+    /// What stands for the gradient of an ONNX file's quantizers: hardtanh (as without the flag),
+    /// identity, value-clip, approx-sign, swish-sign or none
+    #[arg(long)]
+    pub(crate) surrogate: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Channels, height and width of the images of a safetensors file's network; the data set's,
@@ -320,19 +328,4 @@ pub(crate) struct Import {
     /// Model file to write
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: PathBuf,
-}
-
-/// What is said about an ONNX file.
-#[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct OnnxArgs {
-    /// Mean that the network expects pixels to be normalized with; one, or one for each channel
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_parser = real(..))]
-    pub(crate) mean: Vec<f64>,
-    /// Deviation that goes with --mean
-    #[arg(long, value_delimiter = ',', value_parser = real(1e-6..=1e6))]
-    pub(crate) std: Vec<f64>,
-    /// What stands for the gradient of quantizers: hardtanh, identity, value-clip, approx-sign,
-    /// swish-sign or none
-    #[arg(long, default_value = "hardtanh")]
-    pub(crate) surrogate: String,
 }

@@ -1,10 +1,10 @@
 //! Data sets of one's own: folders of images, npz files, CIFAR-10.
 
-use crate::fixture::{cifar, picture, save_model, square, with_header};
+use crate::fixture::{cifar, images, npz, picture, save_model, square, with_header};
 use crate::folder::Folder;
 use ndarray::Array3;
 use quaver::data::npy::NpyArray;
-use quaver::data::npz::{Arrays, to_bytes};
+use quaver::data::npz::{Arrays, NpzReader, to_bytes};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -191,4 +191,49 @@ fn state_dicts_of_other_names_are_matched_and_the_mapping_is_shown() {
         "model import own.safetensors --input-shape 3,32 --out n2",
         &["3,32,32"],
     );
+}
+
+#[test]
+fn weights_that_expect_normalized_pixels_get_them() {
+    let folder = Folder::new();
+    save_model(&folder.path("m"), "full-precision");
+    let import = "model import m --out n --mean 0.25 --std 0.5";
+    let layers = &folder.json(import)["layers"];
+    assert_eq!(layers[0]["op"], "affine");
+    // Pixels that the normalization takes back to those of the digits.
+    let mut arrays = images(17);
+    folder.write("in.npz", npz(arrays.clone(), &[]));
+    let Some(NpyArray::F32(x)) = arrays.get_mut("x") else {
+        panic!("images are float32")
+    };
+    x.mapv_inplace(|pixel| pixel * 0.5 + 0.25);
+    folder.write("scaled.npz", npz(arrays, &[]));
+    let logits = |line: &str| {
+        folder.done(&format!("{line} --out o.npz"));
+        let logits = NpzReader::open(&folder.path("o.npz")).unwrap();
+        match { logits }.require("logits").unwrap() {
+            NpyArray::F32(logits) => logits,
+            other => panic!("{}", other.describe()),
+        }
+    };
+    let plain = logits("evaluate m --input in.npz");
+    let normalized = logits("evaluate n --input scaled.npz");
+    let apart = (&plain - &normalized).mapv(f32::abs);
+    assert!(apart.iter().all(|d| *d < 1e-5), "{apart:?}");
+    assert!(
+        (&plain - &logits("evaluate n --input in.npz"))
+            .iter()
+            .any(|d| d.abs() > 1e-3)
+    );
+    // It goes with both formats and changes no name.
+    folder.done("model export n --out n.safetensors");
+    folder.done("model import n.safetensors --out again --mean 0.25 --std 0.5");
+    assert!(folder.read("again") == folder.read("n"));
+    let more = "normalization: 2 means and 1 deviations, allowed are one or 1 of each";
+    folder.refuses("model import m --out n2 --mean 0.1,0.2 --std 0.5", &[more]);
+    folder.refuses(
+        "model import m --out n2 --std 0.5",
+        &["0 means and 1 deviations"],
+    );
+    folder.refuses("model import m --out n2 --surrogate identity", &["ONNX"]);
 }

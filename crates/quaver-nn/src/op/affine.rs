@@ -15,13 +15,33 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// `(x - mean) / std`.
-    pub fn normalization(mean: &[f64], std: &[f64]) -> Self {
+    /// `(x - mean) / std` for images of so many channels: one mean and deviation, or one for each
+    /// channel.
+    ///
+    /// # Errors
+    /// Other numbers of them, a mean that is not finite, a deviation outside 1e-6 to 1e6.
+    pub fn normalization(mean: &[f64], std: &[f64], channels: usize) -> Result<Self, OpError> {
+        let wrong = |reason: String| OpError::Config {
+            op: "normalization".into(),
+            reason,
+        };
+        if mean.len() != std.len() || ![1, channels].contains(&mean.len()) {
+            let (m, s) = (mean.len(), std.len());
+            return Err(wrong(format!(
+                "{m} means and {s} deviations, allowed are one or {channels} of each"
+            )));
+        }
+        if !mean.iter().all(|m| m.is_finite()) {
+            return Err(wrong(format!("mean must be finite, got {mean:?}")));
+        }
+        if !std.iter().all(|s| (1e-6..=1e6).contains(s)) {
+            return Err(wrong(format!("std must be 1e-6 to 1e6, got {std:?}")));
+        }
         let pairs = mean.iter().zip(std);
-        Self {
+        Ok(Self {
             scale: std.iter().map(|s| 1.0 / s).collect(),
             shift: pairs.map(|(m, s)| -m / s).collect(),
-        }
+        })
     }
 }
 

@@ -17,7 +17,9 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     let Import {
         file: path,
         network,
-        onnx,
+        mean,
+        std,
+        surrogate,
         data,
         out,
         input_shape,
@@ -26,12 +28,13 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     if !input_shape.is_empty() || classes.is_some() {
         bail!("--input-shape and --classes do not go with an ONNX file, which says both");
     }
-    let surrogate = serde_json::from_value(json!(onnx.surrogate));
+    let surrogate = surrogate.as_deref().unwrap_or("hardtanh");
+    let known = serde_json::from_value(json!(surrogate));
     let options = Options {
         dropout: dropout(network)?,
-        mean: onnx.mean.clone(),
-        std: onnx.std.clone(),
-        surrogate: surrogate.with_context(|| format!("--surrogate {:?}", onnx.surrogate))?,
+        mean: mean.clone(),
+        std: std.clone(),
+        surrogate: known.with_context(|| format!("--surrogate {surrogate:?}"))?,
     };
     check_output(out)?;
     let imported = read(path, &options).with_context(|| path.display().to_string())?;

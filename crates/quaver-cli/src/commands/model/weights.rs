@@ -12,6 +12,7 @@ use quaver::network::Network;
 use quaver_nn::format::safetensors::{Tensors, load_tensors, save};
 use quaver_nn::format::state_dict::{Matched, match_params};
 use quaver_nn::model::{Info, Model};
+use quaver_nn::op::Affine;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ const N_CLASSES: usize = 10;
 
 pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     let network = &args.network;
+    if args.surrogate.is_some() {
+        bail!("--surrogate goes with an ONNX file; the quantizers of a topology have their own");
+    }
     let (input, classes) = images(context, args)?;
     let mut spec = network_spec(network, input, classes.len())?;
     check_output(&args.out)?;
@@ -39,11 +43,16 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
         classes,
         ..Info::default()
     };
-    let model = Model {
+    let mut model = Model {
         graph,
         params: matched.params.clone(),
         info,
     };
+    if !(args.mean.is_empty() && args.std.is_empty()) {
+        let op = Affine::normalization(&args.mean, &args.std, input[0])?;
+        model.graph = model.graph.behind("normalization", Box::new(op))?;
+        model.params.insert(0, Vec::new());
+    }
     let ready = Network::new(Arc::new(model.clone()), Arc::clone(&context.engine))?;
     let accuracy = clean_accuracy(context, &ready, &args.data)?;
     save(&args.out, &model, None)?;

@@ -30,6 +30,7 @@ mod value;
 pub use error::OnnxError;
 pub use export::{export, to_bytes};
 
+use crate::graph::GraphError;
 use crate::model::{Info, Model};
 use crate::op::{Affine, Flatten};
 use crate::quantizer::Surrogate;
@@ -157,23 +158,10 @@ fn pixels(build: &mut Builder) -> Option<String> {
 /// Puts the normalization of pixels first.
 fn normalize(build: &mut Builder, options: &Options) -> Result<(), OnnxError> {
     let (mean, std) = (&options.mean, &options.std);
-    let wrong = |what, reason: String| OnnxError::Option { what, reason };
     if mean.is_empty() && std.is_empty() {
         return Ok(());
     }
-    let channels = build.shapes[0][0];
-    if mean.len() != std.len() || ![1, channels].contains(&mean.len()) {
-        let (m, s) = (mean.len(), std.len());
-        let reason = format!("{m} means and {s} deviations, allowed are one or {channels} of each");
-        return Err(wrong("mean and std", reason));
-    }
-    if !mean.iter().all(|m| m.is_finite()) {
-        return Err(wrong("mean", format!("must be finite, got {mean:?}")));
-    }
-    if !std.iter().all(|s| (1e-6..=1e6).contains(s)) {
-        return Err(wrong("std", format!("must be 1e-6 to 1e6, got {std:?}")));
-    }
-    let op = Affine::normalization(mean, std);
+    let op = Affine::normalization(mean, std, build.shapes[0][0]).map_err(GraphError::Network)?;
     build.insert_first(Box::new(op));
     Ok(())
 }
