@@ -399,6 +399,14 @@ fn structure_that_explodes_is_refused() {
         error.unwrap_err().to_string(),
         "no ONNX file: the file is cut short"
     );
+    // A small file whose network has a class for each pixel of a large image.
+    let graph = Graph::sequential(vec![1, 300, 300], vec![Box::new(Flatten {})]).unwrap();
+    let large = to_bytes(&Model::new(graph, Info::default(), 0)).unwrap();
+    let error = read(large, &Options::default()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the network's output takes 90000"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -40,6 +40,9 @@ use prost::Message;
 use prost::bytes::Bytes;
 use std::path::Path;
 
+/// Most classes of a network; each has a name, which takes more than the file may declare.
+const MAX_CLASSES: usize = 1 << 16;
+
 /// What an import is told beside the file.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -118,6 +121,13 @@ fn network(file: &ModelFile, size: usize, options: &Options) -> Result<Imported,
     dropout::insert(&mut build, &options.dropout)?;
     let p = dropout::largest(&build);
     let classes = build.shapes[build.shapes.len() - 1][0];
+    if classes > MAX_CLASSES {
+        return Err(OnnxError::TooLarge {
+            what: "the network's output",
+            got: classes,
+            allowed: MAX_CLASSES,
+        });
+    }
     let info = Info {
         arch: "onnx".into(),
         topology: "imported".into(),
