@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 mod text;
 mod value;
 
+pub use text::split_list;
 pub use value::Value;
 
 /// A name and the parameters given with it. Printing it gives the canonical form: parameters

@@ -15,12 +15,8 @@ pub(crate) struct Bench {
     /// Topologies
     #[arg(long, value_delimiter = ',', default_value = "full-precision,bnn")]
     pub(crate) topology: Vec<String>,
-    /// What to time: training, forward, gradient, passes, or an attack with its usual parameters
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "training,forward,gradient,passes"
-    )]
+    /// What to time: training, forward, gradient, passes, or an attack by its spec
+    #[arg(long, default_value = "training,forward,gradient,passes")]
     pub(crate) work: Vec<String>,
     /// Images a training step; several are timed one after another
     #[arg(long, value_delimiter = ',', default_value = "128", value_parser = whole::<u32>(2..=65_536))]

@@ -12,6 +12,7 @@ use quaver::attack::run::Options;
 use quaver::network::Network;
 use quaver::observe::Observer;
 use quaver::report::{png, svg};
+use quaver::spec::split_list;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,9 +22,8 @@ pub(crate) fn run(context: &Context, args: &Bench) -> anyhow::Result<Ending> {
     }
     let subjects = subjects(context, args)?;
     let images = images(context, args, &subjects)?;
-    let work = args.work.iter().map(|name| Work::find(name, args.passes));
     let settings = Settings {
-        work: work.collect::<anyhow::Result<_>>()?,
+        work: work(args)?,
         batch_sizes: args.batch_size.iter().map(|&n| n as usize).collect(),
         n: args.input.as_ref().map_or(args.n, |_| images.labels.len()),
         passes: args.passes,
@@ -53,6 +53,19 @@ pub(crate) fn run(context: &Context, args: &Bench) -> anyhow::Result<Ending> {
         true => Ending::Done,
         false => Ending::Interrupted,
     })
+}
+
+/// What to time; specs of attacks keep their commas.
+fn work(args: &Bench) -> anyhow::Result<Vec<Work>> {
+    let mut work = Vec::new();
+    for list in &args.work {
+        let names = split_list(list)
+            .with_context(|| format!("--work {list:?}: its parentheses do not balance"))?;
+        for name in names {
+            work.push(Work::find(name, args.passes)?);
+        }
+    }
+    Ok(work)
 }
 
 fn is_png(path: &Path) -> bool {

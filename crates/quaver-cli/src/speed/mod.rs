@@ -354,9 +354,11 @@ impl Speed {
     }
 
     fn rows_text(&self, out: &mut String) {
+        let names = self.rows.iter().map(|row| row.work.len());
+        let width = names.max().unwrap_or(0).max(17);
         let _ = writeln!(
             out,
-            "{:16} {:16} {:17} {:>6} {:>10} {:>21} {:>8} {:>6}",
+            "{:16} {:16} {:width$} {:>6} {:>10} {:>21} {:>8} {:>6}",
             "architecture",
             "topology",
             "work",
@@ -370,7 +372,7 @@ impl Speed {
             let range = format!("[{:.0}, {:.0}]", row.low, row.high);
             let _ = write!(
                 out,
-                "{:16} {:16} {:17} {:>6} {:>10.0} {range:>21}",
+                "{:16} {:16} {:width$} {:>6} {:>10.0} {range:>21}",
                 row.arch, row.topology, row.work, row.batch, row.images_per_second,
             );
             if let (Some(gflops), Some(share)) = (row.gflops, row.share_of_fma) {

@@ -29,8 +29,8 @@ pub(crate) enum Work {
     Gradient,
     /// So many Monte-Carlo passes, and what is kept of them.
     Passes(u32),
-    /// An attack and its judgement.
-    Attack(Box<dyn Attack>),
+    /// An attack and its judgement, called as it was asked for.
+    Attack(Box<dyn Attack>, String),
 }
 
 impl Work {
@@ -45,7 +45,7 @@ impl Work {
             "gradient" => Self::Gradient,
             "passes" => Self::Passes(passes),
             spec => match attack::build(spec) {
-                Ok(attack) => Self::Attack(attack),
+                Ok(attack) => Self::Attack(attack, spec.into()),
                 Err(error) => bail!(
                     "--work takes training, forward, gradient, passes, or an attack; got {spec:?}: {error}"
                 ),
@@ -60,7 +60,7 @@ impl Work {
             Self::Forward => "forward".into(),
             Self::Gradient => "input gradient".into(),
             Self::Passes(passes) => format!("{passes} passes"),
-            Self::Attack(attack) => attack.entry().id.into(),
+            Self::Attack(_, spec) => spec.clone(),
         }
     }
 }
@@ -103,7 +103,7 @@ impl<'a> Bench<'a> {
             Work::Forward => total,
             Work::Gradient => 2 * total,
             Work::Passes(passes) => total - noisy + u64::from(*passes) * noisy,
-            Work::Attack(_) => return None,
+            Work::Attack(..) => return None,
         };
         Some(products as f64)
     }
@@ -139,7 +139,7 @@ impl<'a> Bench<'a> {
                 })
             }
             Work::Passes(passes) => rate(n, seconds, || self.passes(batch, *passes)),
-            Work::Attack(attack) => rate(n, seconds, || self.attack(&**attack, batch, labels)),
+            Work::Attack(attack, _) => rate(n, seconds, || self.attack(&**attack, batch, labels)),
         }
     }
 

@@ -120,6 +120,7 @@ fn flags_that_do_not_parse() {
     reproduce("--require a,h", &["--require", "'h'", "a to g"]);
     folder.refuses("bench --topology bnm", &["\"bnm\""]);
     folder.refuses("bench --work train", &["--work", "training", "\"train\""]);
+    folder.refuses("bench --work fgsm(eps=0.1", &["--work", "parentheses"]);
     folder.refuses("bench --input in.npz", &["<MODEL>"]);
     folder.refuses("bench m --arch lenet5", &["--arch"]);
     folder.refuses("bench --plot p.gif", &[".svg or .png", "p.gif"]);

@@ -180,7 +180,7 @@ fn figures_of_a_model_on_images_of_ones_own() {
     let folder = Folder::new();
     save_model(&folder.path("m"), "full-precision");
     folder.write("in.npz", npz(images(20), &[]));
-    let line = "bench m --input in.npz --work training,forward,fgsm,passes --batch-size 8,16 \
+    let line = "bench m --input in.npz --work training,forward,pgd(eps=0.1,n_steps=2),passes --batch-size 8,16 \
                 --passes 3 --seconds 0.01 --threads 2";
     let bench = folder.json(line);
     let rows = bench["rows"].as_array().unwrap();
@@ -195,7 +195,7 @@ fn figures_of_a_model_on_images_of_ones_own() {
         ("training", 8),
         ("training", 16),
         ("forward", 20),
-        ("fgsm", 20),
+        ("pgd(eps=0.1,n_steps=2)", 20),
         ("3 passes", 20),
     ];
     assert_eq!(told, expected);

@@ -50,7 +50,7 @@ impl FromStr for Spec {
             params: BTreeMap::new(),
             bare: None,
         };
-        for arg in split_args(args).ok_or_else(|| syntax("balanced parentheses"))? {
+        for arg in split_list(args).ok_or_else(|| syntax("balanced parentheses"))? {
             let key_end = arg
                 .find('=')
                 .filter(|at| arg.find('(').is_none_or(|open| *at < open));
@@ -83,8 +83,10 @@ fn is_name(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "._-:".contains(c))
 }
 
-/// Splits at commas outside parentheses; `None` if these do not balance.
-fn split_args(text: &str) -> Option<Vec<&str>> {
+/// The parts of `text` between commas outside parentheses, trimmed: a list of specs, or the
+/// parameters of one. `None` if the parentheses do not balance.
+#[must_use]
+pub fn split_list(text: &str) -> Option<Vec<&str>> {
     if text.trim().is_empty() {
         return Some(Vec::new());
     }
