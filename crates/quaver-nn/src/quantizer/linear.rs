@@ -10,7 +10,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
-    /// Distance between levels, positive and finite.
+    /// Distance between levels, positive, finite and not subnormal in 32 bits.
     pub step: f64,
     /// Smallest value.
     pub min: f64,
@@ -23,9 +23,12 @@ pub struct Linear {
 
 impl Checked for Linear {
     fn check(&self) -> Result<(), String> {
-        if !(self.step > 0.0 && self.step.is_finite()) {
+        let step = self.step as f32;
+        if !(step > 0.0 && step.is_normal()) {
             return Err(format!(
-                "step must be positive and finite, got {}",
+                "step must be {:e} to {:e}, got {:e}",
+                f32::MIN_POSITIVE,
+                f32::MAX,
                 self.step
             ));
         }
@@ -79,5 +82,26 @@ mod tests {
         let mut gradient = [1.0; 3];
         quantizer.surrogate_grad(&[-0.6, 0.0, 1.0], &mut gradient);
         assert_eq!(gradient, [0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn steps_whose_inverse_is_no_number_are_refused() {
+        let check = |step: f64| {
+            let (min, max, surrogate) = (0.0, 1.0, Surrogate::default());
+            let quantizer = Linear {
+                step,
+                min,
+                max,
+                surrogate,
+            };
+            quantizer.check()
+        };
+        for step in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e39, 1e-39, 2.278e-41] {
+            assert!(
+                check(step).unwrap_err().starts_with("step must be "),
+                "{step}"
+            );
+        }
+        assert!(check(1e-30).is_ok() && check(1e30).is_ok());
     }
 }
