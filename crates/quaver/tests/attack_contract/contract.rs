@@ -184,6 +184,26 @@ fn a_batch_equals_its_singles_at_any_thread_count() {
     });
 }
 
+/// More images than go through an attack together, in full and broken batches.
+#[test]
+fn many_images_are_like_few() {
+    let models = [Small::tanh(), Small::noisy(Randomness::PerExample)];
+    let specs = ["pgd(eps=0.2,step_size=0.1,n_steps=3)", "jsma(gamma=0.5)"];
+    for (model, spec) in models.iter().flat_map(|m| specs.map(|spec| (m, spec))) {
+        let cases = Cases::of(model, 300);
+        let in_batches = |batch_size: usize| {
+            let options = Options {
+                batch_size,
+                ..options(NoiseMode::PerStep)
+            };
+            attack(spec, model, &cases.inputs(), &options).unwrap()
+        };
+        let [few, some, all] = [7, 256, 300].map(in_batches);
+        assert!(same(&few, &some) && same(&few, &all), "{spec}");
+        assert_eq!(few.distances, all.distances, "{spec}");
+    }
+}
+
 #[test]
 fn success_is_what_fresh_passes_say() {
     for_all(|spec, model, options| {
