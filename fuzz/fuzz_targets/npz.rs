@@ -7,14 +7,13 @@ use quaver::attack::record::AdversarialBatch;
 use quaver::data::npz::{Arrays, NpzReader};
 use quaver::data::{self, Split, input::ImageInput};
 use quaver_fuzz::{DEFLATE_RATIO, FLOOR, with_file, within};
-use std::io::Cursor;
-use zip::ZipArchive;
+use rawzip::ZipArchive;
 
 fuzz_target!(|bytes: &[u8]| {
     let allowed = 4 * (bytes.len() + declared(bytes)) + FLOOR;
     with_file(bytes, |path| {
         let arrays = within(allowed, || {
-            let mut reader = NpzReader::open(path).ok()?;
+            let reader = NpzReader::open(path).ok()?;
             let names = reader.names();
             let read = |name: String| Some((name.clone(), reader.read(&name).ok()??));
             Some(names.into_iter().filter_map(read).collect::<Arrays>())
@@ -39,13 +38,13 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// Bytes of the arrays, when the file can hold them.
 fn declared(bytes: &[u8]) -> usize {
-    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else {
+    let Ok(archive) = ZipArchive::from_slice(bytes) else {
         return 0;
     };
-    let sizes = (0..archive.len()).filter_map(|i| {
-        let entry = archive.by_index_raw(i).ok()?;
-        let packed = (entry.compressed_size() as usize).min(bytes.len());
-        Some((entry.size() as usize).min(packed * DEFLATE_RATIO))
+    let sizes = archive.entries().map_while(|entry| {
+        let place = entry.ok()?.wayfinder();
+        let packed = (place.compressed_size_hint() as usize).min(bytes.len());
+        Some((place.uncompressed_size_hint() as usize).min(packed * DEFLATE_RATIO))
     });
     sizes.sum()
 }

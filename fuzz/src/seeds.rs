@@ -9,7 +9,8 @@ mod operators;
 // What is compiled for fuzzing counts its branches in there.
 use libfuzzer_sys as _;
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use ndarray::{Array1, Array4};
 use quaver::data::npy::NpyArray;
@@ -18,6 +19,7 @@ use quaver::detect::{Detector, LogisticRegression, Sample, Saved};
 use quaver_nn::arch::{Spec, TOPOLOGIES};
 use quaver_nn::format::{onnx, safetensors};
 use quaver_nn::model::{Info, Model};
+use rawzip::{CompressionMethod, ZipArchiveWriter};
 use std::error::Error;
 use std::fs;
 use std::io::Write;
@@ -98,15 +100,20 @@ fn arrays() -> Outcome {
     let stored = npz::to_bytes(&arrays, Path::new("arrays"))?;
     write("npz", "stored", &stored)?;
     // The same, compressed, as NumPy's `savez_compressed` writes it.
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let mut zip = ZipArchiveWriter::new(Vec::new());
     for (name, array) in &arrays {
-        zip.start_file(
-            format!("{name}.npy"),
-            zip::write::SimpleFileOptions::default(),
-        )?;
-        zip.write_all(&array.to_bytes()?)?;
+        let file = format!("{name}.npy");
+        let file = zip
+            .new_file(&file)
+            .compression_method(CompressionMethod::DEFLATE);
+        let (mut entry, config) = file.start()?;
+        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::default()));
+        writer.write_all(&array.to_bytes()?)?;
+        let (encoder, descriptor) = writer.finish()?;
+        encoder.finish()?;
+        entry.finish(descriptor)?;
     }
-    write("npz", "deflated", &zip.finish()?.into_inner())
+    write("npz", "deflated", &zip.finish()?)
 }
 
 /// Every topology at the size of a stamp, and every operator that the import knows.

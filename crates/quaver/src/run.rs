@@ -267,7 +267,7 @@ pub fn read_arrays(path: &Path) -> Result<Option<Arrays>, RunError> {
     if !path.is_file() {
         return Ok(None);
     }
-    let mut npz = NpzReader::open(path)?;
+    let npz = NpzReader::open(path)?;
     let schema = match npz.require(SCHEMA_ARRAY)? {
         NpyArray::U64(values) => values.first().copied().unwrap_or_default(),
         _ => 0,

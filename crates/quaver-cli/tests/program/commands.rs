@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::process::Stdio;
 
 fn array(folder: &Folder, file: &str, name: &str) -> NpyArray {
-    let mut npz = NpzReader::open(&folder.path(file)).unwrap();
+    let npz = NpzReader::open(&folder.path(file)).unwrap();
     npz.require(name).unwrap()
 }
 

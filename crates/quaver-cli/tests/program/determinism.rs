@@ -73,7 +73,7 @@ fn another_time_and_another_seed() {
 
 /// The rows of a result by image id.
 fn by_id(folder: &Folder, names: &[&str]) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
-    let mut npz = NpzReader::open(&folder.path("out")).unwrap();
+    let npz = NpzReader::open(&folder.path("out")).unwrap();
     let ids = rows(&npz.require("id").unwrap());
     let arrays: Vec<_> = names
         .iter()

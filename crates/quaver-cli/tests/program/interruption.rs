@@ -93,7 +93,7 @@ fn attacks_keep_what_is_finished() {
     let line = "attack m --attack pgd(n_steps=40) --n 1024 --passes 5 --json --out";
     let whole = seconds(|| drop(folder.done(&format!("{line} whole.npz"))));
     let read = |file: &str| {
-        let mut npz = NpzReader::open(&folder.path(file)).unwrap();
+        let npz = NpzReader::open(&folder.path(file)).unwrap();
         rows(&npz.require("x_adv").unwrap())
     };
     let mut moment = 0.6 * whole;

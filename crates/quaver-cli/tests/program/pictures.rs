@@ -21,7 +21,7 @@ fn a_picture_is_judged_as_the_same_image_of_a_data_set() {
     let verdict = folder.json(&format!("{line} --image digit.png --out p.npz"));
     folder.done(&format!("{line} --dataset digits --n 1 --out d.npz"));
     let array = |file: &str, name: &str| {
-        let mut npz = quaver::data::npz::NpzReader::open(&folder.path(file)).unwrap();
+        let npz = quaver::data::npz::NpzReader::open(&folder.path(file)).unwrap();
         npz.require(name).unwrap()
     };
     for name in ["logits", "mc_mean", "variance", "multi"] {

@@ -1,7 +1,6 @@
 //! What PyTorch computed, and the same networks here.
 
-// zip inflates through flate2, whose backend only a direct dependency chooses.
-use flate2 as _;
+use flate2::read::DeflateDecoder;
 use ndarray::ArrayD;
 use ndarray_npy::ReadNpyExt;
 use quaver_nn::arch::{Spec, Topology};
@@ -13,7 +12,8 @@ use quaver_nn::model::{Info, Model};
 use quaver_nn::network::Network;
 use quaver_nn::op::{Conv2d, Dense, Dropout, Flatten, Op, Relu, ZeroPad2d};
 use quaver_nn::{Batch, Pixels};
-use std::fs::File;
+use rawzip::{CompressionMethod, ZipArchive};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,13 +123,17 @@ fn array<T>(path: &Path, name: &str) -> Vec<T>
 where
     ArrayD<T>: ReadNpyExt,
 {
-    let file = File::open(path).expect("arrays");
-    let mut archive = zip::ZipArchive::new(file).expect("an npz file");
-    let entry = archive.by_name(&format!("{name}.npy")).expect(name);
-    ArrayD::<T>::read_npy(entry)
-        .expect(name)
-        .into_raw_vec_and_offset()
-        .0
+    let archive = ZipArchive::from_slice(fs::read(path).expect("arrays")).expect("an npz file");
+    let file = format!("{name}.npy");
+    let mut entries = archive.entries().map(Result::unwrap);
+    let found = entries.find(|entry| entry.file_path().as_ref() == file.as_bytes());
+    let found = found.expect(name);
+    let entry = archive.get_entry(found.wayfinder()).expect(name);
+    let read = match found.compression_method() {
+        CompressionMethod::STORE => ArrayD::read_npy(entry.verifying_reader(entry.data())),
+        _ => ArrayD::read_npy(entry.verifying_reader(DeflateDecoder::new(entry.data()))),
+    };
+    read.expect(name).into_raw_vec_and_offset().0
 }
 
 fn graph(name: &str) -> Graph {

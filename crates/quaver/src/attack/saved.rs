@@ -105,13 +105,7 @@ impl AdversarialBatch {
         let from = Reader(arrays);
         let ids = from.counts("id", None)?;
         let n = Some(ids.len());
-        let narrow = |name| -> Result<Vec<u32>, SavedError> {
-            let wide = from.counts(name, n)?;
-            let small = wide.iter().map(|&v| u32::try_from(v));
-            small
-                .collect::<Result<_, _>>()
-                .map_err(|_| from.kind(name, "numbers below 2^32"))
-        };
+        let narrow = |name| from.integers::<u32>(name, n, "integers from 0 below 2^32");
         let distances = [
             from.numbers("linf", n)?,
             from.numbers("l2", n)?,
@@ -202,10 +196,7 @@ impl Reader<'_> {
         let fits = |array: &&ArrayD<T>| array.ndim() == 1 && n.is_none_or(|n| array.len() == n);
         match array.filter(fits) {
             Some(array) => Ok(array.iter().cloned().collect()),
-            None => {
-                let n = n.map_or_else(|| "n".to_owned(), |n| n.to_string());
-                Err(self.kind(name, &format!("{kind} of shape ({n})")))
-            }
+            None => Err(self.kind(name, &of_shape(kind, n))),
         }
     }
 
@@ -226,11 +217,7 @@ impl Reader<'_> {
     /// # Errors
     /// As [`Reader::numbers`].
     pub fn counts(&self, name: &str, n: Option<usize>) -> Result<Vec<u64>, SavedError> {
-        let array = match self.get(name)? {
-            NpyArray::U64(array) => Some(array),
-            _ => None,
-        };
-        self.list(name, array, n, "uint64")
+        self.integers(name, n, "integers from 0")
     }
 
     /// The booleans called `name`.
@@ -245,12 +232,23 @@ impl Reader<'_> {
         self.list(name, array, n, "bool")
     }
 
-    fn signed(&self, name: &str, n: Option<usize>) -> Result<Vec<i64>, SavedError> {
-        let array = match self.get(name)? {
-            NpyArray::I64(array) => Some(array),
+    /// The integers called `name`, which are `allowed`.
+    fn integers<T: TryFrom<i128>>(
+        &self,
+        name: &str,
+        n: Option<usize>,
+        allowed: &str,
+    ) -> Result<Vec<T>, SavedError> {
+        let array = self.get(name)?;
+        let values = match array.shape() {
+            [len] if n.is_none_or(|n| n == *len) => array.integers(),
             _ => None,
         };
-        self.list(name, array, n, "int64")
+        let fits = values.map(|values| values.map(T::try_from).collect());
+        match fits {
+            Some(Ok(values)) => Ok(values),
+            _ => Err(self.kind(name, &of_shape(allowed, n))),
+        }
     }
 
     /// The classes called `name`.
@@ -258,11 +256,7 @@ impl Reader<'_> {
     /// # Errors
     /// As [`Reader::numbers`].
     pub fn classes(&self, name: &str, n: Option<usize>) -> Result<Vec<usize>, SavedError> {
-        let signed = self.signed(name, n)?;
-        let classes = signed.iter().map(|&class| usize::try_from(class));
-        classes
-            .collect::<Result<_, _>>()
-            .map_err(|_| self.kind(name, "classes from 0"))
+        self.integers(name, n, "classes from 0")
     }
 
     fn verdicts(&self, name: &str, n: Option<usize>) -> Result<Vec<Verdict>, SavedError> {
@@ -272,7 +266,10 @@ impl Reader<'_> {
             (_, REJECTED) => Ok(Verdict::Rejected),
             _ => Err(self.kind(name, "classes from 0, -1 or -2")),
         };
-        self.signed(name, n)?.into_iter().map(verdict).collect()
+        self.integers(name, n, "integers")?
+            .into_iter()
+            .map(verdict)
+            .collect()
     }
 
     fn images(&self, name: &str, n: usize) -> Result<ndarray::Array4<f32>, SavedError> {
@@ -297,6 +294,11 @@ impl Reader<'_> {
             &self.list(name, array, None, "uint8")?,
         )?)
     }
+}
+
+fn of_shape(kind: &str, n: Option<usize>) -> String {
+    let n = n.map_or_else(|| "n".to_owned(), |n| n.to_string());
+    format!("{kind} of shape ({n})")
 }
 
 #[cfg(test)]
@@ -354,6 +356,26 @@ mod tests {
         assert_eq!(read.record, batch().record);
         assert_eq!(read.verdicts, batch().verdicts);
         assert_eq!(read.x_adv, batch().x_adv);
+    }
+
+    #[test]
+    fn integers_of_any_width_are_read() {
+        let mut arrays = batch().to_arrays().unwrap();
+        arrays.insert("id".to_owned(), vec![7_u32, 9].into());
+        arrays.insert("y".to_owned(), vec![1_i16, 0].into());
+        arrays.insert("attacked_label".to_owned(), vec![1_u8, 2].into());
+        let read = AdversarialBatch::from_arrays(&arrays).unwrap();
+        assert_eq!(read.to_arrays().unwrap(), batch().to_arrays().unwrap());
+        for (name, wrong, allowed) in [
+            ("id", vec![-1_i64, 9], "integers from 0 of shape (n)"),
+            ("y", vec![1, -1], "classes from 0 of shape (2)"),
+            ("y", vec![1], "classes from 0 of shape (2)"),
+        ] {
+            let mut arrays = arrays.clone();
+            arrays.insert(name.to_owned(), wrong.into());
+            let error = AdversarialBatch::from_arrays(&arrays).unwrap_err();
+            assert!(error.to_string().ends_with(allowed), "{error}");
+        }
     }
 
     #[test]

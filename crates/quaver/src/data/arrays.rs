@@ -4,7 +4,6 @@ use super::npy::NpyArray;
 use super::npz::NpzReader;
 use super::{DataError, Dataset, ImageError, Pixels, Split, check_images, folder};
 use ndarray::{Array4, ArrayD, Axis, Ix4};
-use std::io::{Read, Seek};
 use std::path::Path;
 
 /// Most classes that labels of a file can name.
@@ -18,7 +17,7 @@ const MAX_CLASSES: usize = 10_000;
 /// Those of [`NpzReader`], and [`DataError::MissingArray`], [`DataError::ArrayKind`],
 /// [`DataError::Count`], [`DataError::Label`], [`DataError::Images`] for arrays that do not fit.
 pub fn read(path: &Path, split: Split) -> Result<Dataset, DataError> {
-    let mut npz = NpzReader::open(path)?;
+    let npz = NpzReader::open(path)?;
     let suffix = match has_parts(&npz.names()) {
         true => format!("_{}", split.name()),
         false => String::new(),
@@ -26,7 +25,7 @@ pub fn read(path: &Path, split: Split) -> Result<Dataset, DataError> {
     let [x, y] = ["x", "y"].map(|name| format!("{name}{suffix}"));
     let pixels = to_pixels(path, &x, npz.require(&x)?)?;
     let n = pixels.dim().0;
-    let labels = read_labels(&mut npz, &y, n, None)?;
+    let labels = read_labels(&npz, &y, n, None)?;
     let labels = labels.ok_or_else(|| DataError::MissingArray {
         path: path.to_owned(),
         name: y.clone(),
@@ -122,8 +121,8 @@ pub(super) fn to_images(
 }
 
 /// The labels called `name`, if they are there; of any class where `n_classes` is not given.
-pub(super) fn read_labels<R: Read + Seek>(
-    npz: &mut NpzReader<R>,
+pub(super) fn read_labels(
+    npz: &NpzReader,
     name: &str,
     n: usize,
     n_classes: Option<usize>,
@@ -175,15 +174,11 @@ fn integers<T>(
     n: usize,
     convert: impl Fn(usize, i128) -> Result<T, DataError>,
 ) -> Result<Vec<T>, DataError> {
-    let values: Box<dyn Iterator<Item = i128> + '_> = match (array.shape(), array) {
-        ([_] | [_, 1], NpyArray::U8(array)) => Box::new(array.iter().map(|&v| v.into())),
-        ([_] | [_, 1], NpyArray::I16(array)) => Box::new(array.iter().map(|&v| v.into())),
-        ([_] | [_, 1], NpyArray::I64(array)) => Box::new(array.iter().map(|&v| v.into())),
-        ([_] | [_, 1], NpyArray::U32(array)) => Box::new(array.iter().map(|&v| v.into())),
-        ([_] | [_, 1], NpyArray::U64(array)) => Box::new(array.iter().map(|&v| v.into())),
-        ([_] | [_, 1], _) => return Err(kind(path, name, "integers", array.describe())),
-        _ => return Err(kind(path, name, "of shape (n)", array.describe())),
-    };
+    let refuse = |allowed| kind(path, name, allowed, array.describe());
+    if !matches!(array.shape(), [_] | [_, 1]) {
+        return Err(refuse("of shape (n)"));
+    }
+    let values = array.integers().ok_or_else(|| refuse("integers"))?;
     check_count(path, name, n, array.shape()[0])?;
     let mut converted = Vec::with_capacity(n);
     for (row, value) in values.enumerate() {

@@ -176,8 +176,8 @@ pub enum DataError {
     Archive {
         /// The file.
         path: PathBuf,
-        /// What the zip reader said.
-        problem: zip::result::ZipError,
+        /// What is wrong with it.
+        problem: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An array is not in the archive.
     #[error("{}: no array named `{name}`; there are {present}", path.display())]
@@ -257,6 +257,17 @@ impl DataError {
         move |problem| Self::Io {
             path: path.to_owned(),
             problem,
+        }
+    }
+
+    /// Names the archive in what is wrong with it.
+    pub(crate) fn archive<E>(path: &Path) -> impl FnOnce(E) -> Self + '_
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        move |problem| Self::Archive {
+            path: path.to_owned(),
+            problem: problem.into(),
         }
     }
 }

@@ -50,12 +50,12 @@ impl ImageInput {
         shape: [usize; 3],
         n_classes: usize,
     ) -> Result<Self, DataError> {
-        let mut npz = NpzReader::open(path)?;
+        let npz = NpzReader::open(path)?;
         let array = npz.require(images)?;
         let x = to_images(path, images, array, shape)?;
         let n = x.dim().0;
-        let y = read_labels(&mut npz, "y", n, Some(n_classes))?;
-        let target = read_labels(&mut npz, "target", n, Some(n_classes))?;
+        let y = read_labels(&npz, "y", n, Some(n_classes))?;
+        let target = read_labels(&npz, "target", n, Some(n_classes))?;
         let start = match npz.read("start")? {
             None => None,
             Some(array) => {

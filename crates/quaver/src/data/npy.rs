@@ -5,9 +5,10 @@ use ndarray::{Array, ArrayD, IxDyn, ShapeBuilder};
 use ndarray_npy::WriteNpyExt;
 use ndarray_npy::npy::header::Header;
 
-/// NumPy writes far shorter ones for the types read here.
-const MAX_HEADER: usize = 4096;
-/// The parser of Python literals is recursive; an honest header nests two deep.
+/// NumPy needs no more for [`MAX_AXES`], padding included. The parser of Python literals takes up
+/// to 480 bytes for each byte of it.
+const MAX_HEADER: usize = 256 - PREFIX;
+/// That parser is recursive; an honest header nests two deep.
 const MAX_BRACKETS: usize = 8;
 /// Magic, version and the two bytes of the header's length.
 const PREFIX: usize = 10;
@@ -104,6 +105,19 @@ impl NpyArray {
             Self::U32(_) | Self::U64(_) => "unsigned integers",
         };
         format!("{kind} of shape {:?}", self.shape())
+    }
+
+    /// Its elements in row-major order, if they are integers, of whatever width.
+    #[must_use]
+    pub fn integers(&self) -> Option<Box<dyn Iterator<Item = i128> + '_>> {
+        match self {
+            Self::U8(array) => Some(Box::new(array.iter().map(|&v| v.into()))),
+            Self::I16(array) => Some(Box::new(array.iter().map(|&v| v.into()))),
+            Self::I64(array) => Some(Box::new(array.iter().map(|&v| v.into()))),
+            Self::U32(array) => Some(Box::new(array.iter().map(|&v| v.into()))),
+            Self::U64(array) => Some(Box::new(array.iter().map(|&v| v.into()))),
+            Self::F32(_) | Self::F64(_) | Self::Bool(_) => None,
+        }
     }
 
     /// Reads one array.
@@ -223,12 +237,9 @@ fn read_header(bytes: &[u8]) -> Result<Parsed, NpyError> {
     let Some(text) = text.get(..len).filter(|_| len <= MAX_HEADER) else {
         return refuse(&format!("{len} bytes declared"));
     };
-    if text
-        .iter()
-        .filter(|byte| matches!(byte, b'(' | b'[' | b'{'))
-        .count()
-        > MAX_BRACKETS
-    {
+    let count = |brackets: &[u8]| text.iter().filter(|byte| brackets.contains(byte)).count();
+    // An open brace may begin three things, so that each one triples the parser's work.
+    if count(b"([{") > MAX_BRACKETS || count(b"{") > 1 {
         return refuse("too many brackets");
     }
     let len = PREFIX + len;
@@ -323,8 +334,11 @@ mod tests {
         ];
         for (descr, data, expected) in wider {
             let bytes = npy(descr, "False", "(2,)", data);
+            let values: Vec<i128> = expected.integers().unwrap().collect();
+            assert_eq!(values, [1, if descr == "'<u2'" { 0xffff } else { -1 }]);
             assert_eq!(NpyArray::from_bytes(&bytes), Ok(expected), "{descr}");
         }
+        assert!(NpyArray::from(vec![true]).integers().is_none());
         let columns = npy("'|u1'", "True", "(2, 2)", &[1, 3, 2, 4]);
         assert_eq!(
             NpyArray::from_bytes(&columns),
@@ -358,11 +372,16 @@ mod tests {
         }
         let axes = npy("'|u1'", "False", "(1, 1, 1, 1, 1, 1, 1, 1, 1)", &[0]);
         assert_eq!(NpyArray::from_bytes(&axes), Err(NpyError::Axes { got: 9 }));
-        let deep = npy(&"(".repeat(4000), "False", "(1,)", &[]);
-        assert!(matches!(
-            NpyArray::from_bytes(&deep),
-            Err(NpyError::Header { .. })
-        ));
+        let long = "1, ".repeat(80);
+        for hostile in [&"(".repeat(100), "{{1", &long] {
+            let header = npy(hostile, "False", "(1,)", &[0]);
+            assert!(matches!(
+                NpyArray::from_bytes(&header),
+                Err(NpyError::Header { .. })
+            ));
+        }
+        let widest = npy("'|u1'", "False", &format!("(1,{})", " 1,".repeat(7)), &[0]);
+        assert_eq!(NpyArray::from_bytes(&widest).unwrap().shape(), [1; 8]);
         let two = npy("'|b1'", "False", "(1,)", &[2]);
         assert_eq!(NpyArray::from_bytes(&two), Err(NpyError::Bool { got: 2 }));
     }

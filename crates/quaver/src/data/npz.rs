@@ -5,13 +5,18 @@
 use super::DataError;
 use super::npy::NpyArray;
 use crate::atomic_file;
+use flate2::read::DeflateDecoder;
+use rawzip::{
+    CompressionMethod, FileReader, RECOMMENDED_BUFFER_SIZE, ReaderAt, ZipArchive,
+    ZipArchiveEntryWayfinder, ZipLocator,
+};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{Cursor, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use zip::ZipWriter;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 /// 8 GiB: a quarter of a million float images of 3 × 100 × 100.
 const MAX_BYTES: u64 = 1 << 33;
@@ -23,11 +28,11 @@ pub type Arrays = BTreeMap<String, NpyArray>;
 
 /// An open npz file; arrays are read when they are asked for.
 #[derive(Debug)]
-pub struct NpzReader<R = BufReader<File>> {
+pub struct NpzReader<R = FileReader> {
     path: PathBuf,
-    /// Bytes of the file.
-    len: u64,
     archive: ZipArchive<R>,
+    /// Where each array is, by its name; the last of several, as NumPy takes it.
+    entries: BTreeMap<String, (CompressionMethod, ZipArchiveEntryWayfinder)>,
 }
 
 impl NpzReader {
@@ -36,27 +41,46 @@ impl NpzReader {
     /// # Errors
     /// [`DataError::Io`], [`DataError::Archive`].
     pub fn open(path: &Path) -> Result<Self, DataError> {
+        let io = DataError::io(path);
         if path.is_dir() {
-            return Err(DataError::io(path)(ErrorKind::IsADirectory.into()));
+            return Err(io(ErrorKind::IsADirectory.into()));
         }
-        let file = File::open(path).map_err(DataError::io(path))?;
-        Self::new(BufReader::new(file), path)
+        let open = || {
+            let file = File::open(path)?;
+            Ok((file.metadata()?.len(), file))
+        };
+        let (len, file) = open().map_err(io)?;
+        Self::new(FileReader::from(file), len, path)
     }
 }
 
-impl<R: Read + Seek> NpzReader<R> {
-    /// Reads the table of contents of an archive; `path` is for messages.
-    ///
-    /// # Errors
-    /// [`DataError::Io`], [`DataError::Archive`].
-    pub fn new(mut source: R, path: &Path) -> Result<Self, DataError> {
-        let path = path.to_owned();
-        let len = source
-            .seek(SeekFrom::End(0))
-            .map_err(DataError::io(&path))?;
-        match ZipArchive::new(source) {
-            Ok(archive) => Ok(Self { path, len, archive }),
-            Err(problem) => Err(DataError::Archive { path, problem }),
+impl<R: ReaderAt> NpzReader<R> {
+    /// Reads the table of contents of an archive of `len` bytes.
+    fn new(source: R, len: u64, path: &Path) -> Result<Self, DataError> {
+        let read = || {
+            let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
+            let archive = ZipLocator::new()
+                .locate_in_reader(source, &mut buffer, len)
+                .map_err(|(_, problem)| problem)?;
+            let mut entries = BTreeMap::new();
+            let mut table = archive.entries(&mut buffer);
+            while let Some(entry) = table.next_entry()? {
+                let file = entry.file_path();
+                let name = str::from_utf8(file.as_ref()).ok();
+                if let Some(name) = name.and_then(|name| name.strip_suffix(".npy")) {
+                    let place = (entry.compression_method(), entry.wayfinder());
+                    entries.insert(name.to_owned(), place);
+                }
+            }
+            Ok((archive, entries))
+        };
+        match read() {
+            Ok((archive, entries)) => Ok(Self {
+                path: path.to_owned(),
+                archive,
+                entries,
+            }),
+            Err::<_, rawzip::Error>(problem) => Err(DataError::archive(path)(problem)),
         }
     }
 
@@ -69,14 +93,7 @@ impl<R: Read + Seek> NpzReader<R> {
     /// Names of the arrays, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .archive
-            .file_names()
-            .filter_map(Result::ok)
-            .map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_owned())
-            .collect();
-        names.sort();
-        names
+        self.entries.keys().cloned().collect()
     }
 
     /// The array of this name, or `None` when there is none.
@@ -84,22 +101,29 @@ impl<R: Read + Seek> NpzReader<R> {
     /// # Errors
     /// [`DataError::Archive`], [`DataError::Length`] when more bytes are declared than can be
     /// there, [`DataError::Compressed`], [`DataError::Array`].
-    pub fn read(&mut self, name: &str) -> Result<Option<NpyArray>, DataError> {
-        let path = &self.path;
-        let mut entry = match self.archive.by_name(&format!("{name}.npy")) {
-            Ok(entry) => entry,
-            Err(ZipError::FileNotFound) => return Ok(None),
-            Err(problem) => {
-                return Err(DataError::Archive {
-                    path: path.clone(),
-                    problem,
-                });
-            }
+    pub fn read(&self, name: &str) -> Result<Option<NpyArray>, DataError> {
+        let Some(&(method, place)) = self.entries.get(name) else {
+            return Ok(None);
         };
-        let declared = entry.size();
-        let room = entry
-            .compressed_size()
-            .min(self.len)
+        let bytes = self.unpack(method, place)?;
+        let array = NpyArray::from_bytes(&bytes).map_err(|problem| DataError::Array {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            problem,
+        })?;
+        Ok(Some(array))
+    }
+
+    fn unpack(
+        &self,
+        method: CompressionMethod,
+        place: ZipArchiveEntryWayfinder,
+    ) -> Result<Vec<u8>, DataError> {
+        let path = &self.path;
+        let declared = place.uncompressed_size_hint();
+        let room = place
+            .compressed_size_hint()
+            .min(self.archive.end_offset())
             .saturating_mul(MAX_DEFLATE_RATIO)
             .min(MAX_BYTES);
         if declared > room {
@@ -110,26 +134,35 @@ impl<R: Read + Seek> NpzReader<R> {
                 got,
             });
         }
-        // Room for one byte too many, or the vector would grow to see the end.
-        let mut bytes = Vec::with_capacity(declared as usize + 1);
-        let taken = entry.by_ref().take(declared + 1).read_to_end(&mut bytes);
-        taken.map_err(|problem| DataError::Compressed {
-            path: path.clone(),
-            problem,
-        })?;
-        let array = NpyArray::from_bytes(&bytes).map_err(|problem| DataError::Array {
-            path: path.clone(),
-            name: name.to_owned(),
-            problem,
-        })?;
-        Ok(Some(array))
+        let entry = self.archive.get_entry(place);
+        let entry = entry.map_err(DataError::archive(path))?;
+        let packed: Box<dyn Read> = match method {
+            CompressionMethod::STORE => Box::new(entry.reader()),
+            CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(entry.reader())),
+            other => {
+                let problem = format!("compression {other}, allowed are store and deflate");
+                return Err(DataError::archive(path)(problem));
+            }
+        };
+        let mut bytes = Vec::new();
+        let reserved = bytes.try_reserve_exact(declared as usize);
+        let taken = reserved
+            .map_err(Into::into)
+            .and_then(|()| entry.verifying_reader(packed).read_to_end(&mut bytes));
+        match taken {
+            Ok(_) => Ok(bytes),
+            Err(problem) => Err(DataError::Compressed {
+                path: path.clone(),
+                problem,
+            }),
+        }
     }
 
     /// The array of this name.
     ///
     /// # Errors
     /// [`DataError::MissingArray`], and those of [`NpzReader::read`].
-    pub fn require(&mut self, name: &str) -> Result<NpyArray, DataError> {
+    pub fn require(&self, name: &str) -> Result<NpyArray, DataError> {
         match self.read(name)? {
             Some(array) => Ok(array),
             None => Err(DataError::MissingArray {
@@ -147,13 +180,10 @@ impl<R: Read + Seek> NpzReader<R> {
 /// [`DataError::Array`] when a shape cannot be written, [`DataError::Archive`] when an array
 /// is above 4 GiB; `path` is for messages.
 pub fn to_bytes(arrays: &Arrays, path: &Path) -> Result<Vec<u8>, DataError> {
-    let archive = |problem: ZipError| DataError::Archive {
-        path: path.to_owned(),
-        problem,
-    };
+    let archive = |problem: ZipError| DataError::archive(path)(problem);
     let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Stored)
-        .last_modified_time(DateTime::default())
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o644);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, array) in arrays {
@@ -182,6 +212,8 @@ pub fn write(path: &Path, arrays: &Arrays) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
     use proptest::prelude::*;
 
     fn arrays() -> Arrays {
@@ -192,19 +224,23 @@ mod tests {
         ])
     }
 
-    fn reader(bytes: &[u8]) -> Result<NpzReader<Cursor<&[u8]>>, DataError> {
-        NpzReader::new(Cursor::new(bytes), Path::new("f.npz"))
+    fn reader(bytes: &[u8]) -> Result<NpzReader<&[u8]>, DataError> {
+        NpzReader::new(bytes, bytes.len() as u64, Path::new("f.npz"))
     }
 
+    /// What a writer that cannot go back gives: sizes stand behind the content.
     fn deflated(name: &str, content: &[u8]) -> Vec<u8> {
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        zip.start_file(
-            name,
-            SimpleFileOptions::default().compression_method(CompressionMethod::Deflated),
-        )
-        .unwrap();
-        zip.write_all(content).unwrap();
-        zip.finish().unwrap().into_inner()
+        let mut zip = rawzip::ZipArchiveWriter::new(Vec::new());
+        let file = zip
+            .new_file(name)
+            .compression_method(CompressionMethod::DEFLATE);
+        let (mut entry, config) = file.start().unwrap();
+        let mut writer = config.wrap(DeflateEncoder::new(&mut entry, Compression::default()));
+        writer.write_all(content).unwrap();
+        let (encoder, descriptor) = writer.finish().unwrap();
+        encoder.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+        zip.finish().unwrap()
     }
 
     #[test]
@@ -216,7 +252,7 @@ mod tests {
             std::fs::read(&path).unwrap(),
             to_bytes(&arrays(), &path).unwrap()
         );
-        let mut reader = NpzReader::open(&path).unwrap();
+        let reader = NpzReader::open(&path).unwrap();
         assert_eq!(reader.names(), ["success", "x", "y"]);
         for (name, array) in arrays() {
             assert_eq!(reader.require(&name).unwrap(), array);
@@ -229,11 +265,14 @@ mod tests {
     #[test]
     fn entries_are_dated_1980() {
         let bytes = to_bytes(&arrays(), Path::new("f")).unwrap();
-        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-        for index in 0..archive.len() {
-            let date = archive.by_index(index).unwrap().last_modified().unwrap();
+        let archive = ZipArchive::from_slice(&bytes).unwrap();
+        let mut n = 0;
+        for entry in archive.entries() {
+            let date = entry.unwrap().last_modified();
             assert_eq!((date.year(), date.month(), date.day()), (1980, 1, 1));
+            n += 1;
         }
+        assert_eq!(n, arrays().len());
     }
 
     #[test]
@@ -298,7 +337,7 @@ mod tests {
                 let at = at % bytes.len();
                 bytes[at] = with;
             }
-            if let Ok(mut reader) = reader(&bytes) {
+            if let Ok(reader) = reader(&bytes) {
                 let _ = (reader.read("x"), reader.read("y"));
             }
         }

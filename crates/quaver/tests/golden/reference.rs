@@ -126,7 +126,7 @@ impl Reference {
 }
 
 fn read(path: &Path) -> BTreeMap<String, NpyArray> {
-    let mut reader = NpzReader::open(path).unwrap();
+    let reader = NpzReader::open(path).unwrap();
     let names = reader.names();
     let array = |name: String| (name.clone(), reader.require(&name).unwrap());
     names.into_iter().map(array).collect()
