@@ -1,8 +1,8 @@
 //! [`Model`]: a graph, its parameters and what is known about them.
 
-use crate::graph::Graph;
+use crate::graph::{Graph, GraphError};
 use crate::noise::{Draw, Purpose};
-use crate::op::Init;
+use crate::op::{Affine, Init};
 use crate::packed::are_signs;
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +140,19 @@ impl Model {
         }
         model.info.packed = true;
         Some(model)
+    }
+
+    /// The same network for pixels that are not normalized yet: behind `(x - mean) / std`, a
+    /// node called `normalization`, with one mean and deviation or one for each channel.
+    ///
+    /// # Errors
+    /// Those of [`Affine::normalization`], and when a node has that name.
+    pub fn normalized(mut self, mean: &[f64], std: &[f64]) -> Result<Self, GraphError> {
+        let channels = self.graph.input_shape()[0];
+        let op = Affine::normalization(mean, std, channels).map_err(GraphError::Network)?;
+        self.graph = self.graph.behind("normalization", Box::new(op))?;
+        self.params.insert(0, Vec::new());
+        Ok(self)
     }
 
     /// Number of trainable parameters.

@@ -210,8 +210,8 @@ fn weights_that_expect_normalized_pixels_get_them() {
     folder.write("scaled.npz", npz(arrays, &[]));
     let logits = |line: &str| {
         folder.done(&format!("{line} --out o.npz"));
-        let logits = NpzReader::open(&folder.path("o.npz")).unwrap();
-        match { logits }.require("logits").unwrap() {
+        let npz = NpzReader::open(&folder.path("o.npz")).unwrap();
+        match npz.require("logits").unwrap() {
             NpyArray::F32(logits) => logits,
             other => panic!("{}", other.describe()),
         }
@@ -229,7 +229,7 @@ fn weights_that_expect_normalized_pixels_get_them() {
     folder.done("model export n --out n.safetensors");
     folder.done("model import n.safetensors --out again --mean 0.25 --std 0.5");
     assert!(folder.read("again") == folder.read("n"));
-    let more = "normalization: 2 means and 1 deviations, allowed are one or 1 of each";
+    let more = "normalization: 2 means and 1 deviations, allowed are one of each";
     folder.refuses("model import m --out n2 --mean 0.1,0.2 --std 0.5", &[more]);
     folder.refuses(
         "model import m --out n2 --std 0.5",

@@ -27,8 +27,12 @@ impl Affine {
         };
         if mean.len() != std.len() || ![1, channels].contains(&mean.len()) {
             let (m, s) = (mean.len(), std.len());
+            let allowed = match channels {
+                1 => "one".into(),
+                _ => format!("one or {channels}"),
+            };
             return Err(wrong(format!(
-                "{m} means and {s} deviations, allowed are one or {channels} of each"
+                "{m} means and {s} deviations, allowed are {allowed} of each"
             )));
         }
         if !mean.iter().all(|m| m.is_finite()) {

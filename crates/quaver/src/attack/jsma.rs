@@ -224,11 +224,8 @@ impl Attack for Jsma {
                 oracle.gradient(active.batch()?, step, jacobian.objective(), &active.aims)?;
             let p = if saliency.two_gradients {
                 let rest = Objective::RestLogits;
-                Some(
-                    oracle
-                        .gradient(active.batch()?, step, rest, &active.aims)?
-                        .1,
-                )
+                let (_, p) = oracle.gradient(active.batch()?, step, rest, &active.aims)?;
+                Some(p)
             } else {
                 None
             };

@@ -9,6 +9,7 @@ use quaver::evaluate::interval::Rate;
 use quaver::network::Network;
 use quaver_nn::format::onnx::{Imported, Options, import as read};
 use quaver_nn::format::safetensors::save;
+use quaver_nn::quantizer::Surrogate;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -28,13 +29,17 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     if !input_shape.is_empty() || classes.is_some() {
         bail!("--input-shape and --classes do not go with an ONNX file, which says both");
     }
-    let surrogate = surrogate.as_deref().unwrap_or("hardtanh");
-    let known = serde_json::from_value(json!(surrogate));
+    let surrogate = match surrogate {
+        None => Surrogate::default(),
+        Some(name) => {
+            serde_json::from_value(json!(name)).with_context(|| format!("--surrogate {name:?}"))?
+        }
+    };
     let options = Options {
         dropout: dropout(network)?,
         mean: mean.clone(),
         std: std.clone(),
-        surrogate: known.with_context(|| format!("--surrogate {surrogate:?}"))?,
+        surrogate,
     };
     check_output(out)?;
     let imported = read(path, &options).with_context(|| path.display().to_string())?;

@@ -12,7 +12,6 @@ use quaver::network::Network;
 use quaver_nn::format::safetensors::{Tensors, load_tensors, save};
 use quaver_nn::format::state_dict::{Matched, match_params};
 use quaver_nn::model::{Info, Model};
-use quaver_nn::op::Affine;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -49,9 +48,7 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
         info,
     };
     if !(args.mean.is_empty() && args.std.is_empty()) {
-        let op = Affine::normalization(&args.mean, &args.std, input[0])?;
-        model.graph = model.graph.behind("normalization", Box::new(op))?;
-        model.params.insert(0, Vec::new());
+        model = model.normalized(&args.mean, &args.std)?;
     }
     let ready = Network::new(Arc::new(model.clone()), Arc::clone(&context.engine))?;
     let accuracy = clean_accuracy(context, &ready, &args.data)?;

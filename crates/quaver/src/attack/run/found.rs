@@ -27,10 +27,12 @@ impl Found {
         self.flags.len()
     }
 
-    /// Adds the images that come next, not judged yet.
+    /// Adds the images that come next.
     pub(super) fn append(&mut self, next: Self) {
         self.attacked_labels.extend(next.attacked_labels);
         self.targets.extend(next.targets);
+        self.clean.extend(next.clean);
+        self.adversarial.extend(next.adversarial);
         self.distances.extend(next.distances);
         self.n_steps.extend(next.n_steps);
         self.restarts.extend(next.restarts);
