@@ -26,6 +26,7 @@ mod packed;
 mod plan;
 pub mod profile;
 pub mod quantizer;
+mod rounds;
 pub mod train;
 
 pub use batch::{Batch, Pixels};

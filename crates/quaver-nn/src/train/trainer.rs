@@ -14,7 +14,7 @@ use crate::op::{Coupling, Param, Prepared};
 use crate::optim::Adam;
 use crate::plan::{Keep, Plan};
 use crate::profile::{Clock, Phase, Profile};
-use rayon::prelude::*;
+use crate::rounds::{awake, each};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -144,33 +144,34 @@ impl Trainer {
     /// caller's factor.
     pub fn step(&mut self, batch: &Batch<'_>, draw: Draw, loss: &Loss<'_>) -> f64 {
         let engine = Arc::clone(&self.engine);
-        engine.install(|| {
+        let step = || {
             self.prepare(draw);
             let chunks = self.cut(batch);
             let n = self.stages.len();
             for s in 0..n {
                 if self.plan.layers[self.stages[s].start].coupling().is_some() {
                     if s == 0 {
-                        self.each(&chunks, |run, state| {
+                        self.each_chunk(&chunks, |run, state| {
                             load(run, batch);
                             state.part = forward_part(run, 0);
                         });
                     }
                     self.join_forward(s, chunks.len());
                 }
-                self.each(&chunks, |run, state| {
+                self.each_chunk(&chunks, |run, state| {
                     self.forward_stage(s, run, state, batch, loss)
                 });
             }
             for s in (0..n.saturating_sub(1)).rev() {
                 self.join_backward(s + 1, chunks.len());
-                self.each(&chunks, |run, state| self.backward_stage(s, run, state));
+                self.each_chunk(&chunks, |run, state| self.backward_stage(s, run, state));
             }
             if self.plan.layers[0].coupling().is_some() {
                 self.join_backward(0, chunks.len());
             }
             self.update(chunks.len());
-        });
+        };
+        engine.install(|| awake(step));
         let losses = self.chunks.iter().take(self.n_chunks(batch.len()));
         losses
             .filter_map(|c| c.lock().ok().map(|state| state.loss))
@@ -184,16 +185,13 @@ impl Trainer {
     fn prepare(&mut self, draw: Draw) {
         let (plan, params, simd) = (&self.plan, &self.model.params, self.engine.simd());
         let profile = self.profile.as_ref();
-        self.prepared
-            .par_iter_mut()
-            .enumerate()
-            .for_each(|(i, prepared)| {
-                let gradient = plan.inputs[i].iter().any(|&v| plan.trained[v]);
-                let args = arguments(plan, i, params, Noise::Draw(draw), simd, gradient);
-                Profile::time(profile, i, Phase::Prepare, || {
-                    plan.layers[i].prepare(args, prepared);
-                });
+        each(self.prepared.iter_mut().enumerate(), |(i, prepared)| {
+            let gradient = plan.inputs[i].iter().any(|&v| plan.trained[v]);
+            let args = arguments(plan, i, params, Noise::Draw(draw), simd, gradient);
+            Profile::time(profile, i, Phase::Prepare, || {
+                plan.layers[i].prepare(args, prepared);
             });
+        });
     }
 
     fn cut(&mut self, batch: &Batch<'_>) -> Vec<Chunk> {
@@ -219,30 +217,27 @@ impl Trainer {
 
     /// Runs `work` on every chunk in parallel. With one stage a worker's own workspace serves
     /// chunk after chunk and stays in its cache; with several each chunk keeps its own.
-    fn each(&self, chunks: &[Chunk], work: impl Fn(&mut Run<'_>, &mut ChunkState) + Sync) {
-        chunks
-            .par_iter()
-            .zip(&self.chunks)
-            .for_each(|(chunk, state)| {
-                let Ok(mut state) = state.lock() else { return };
-                let run = |workspace: &mut Workspace, state: &mut ChunkState| {
-                    std::mem::swap(&mut workspace.params, &mut state.gradients);
-                    std::mem::swap(&mut workspace.gathered, &mut state.gathered);
-                    let simd = self.engine.simd();
-                    let mut run = Run::new(&self.plan, simd, Keep::All, chunk, workspace);
-                    run.profile = self.profile.as_ref();
-                    work(&mut run, state);
-                    std::mem::swap(&mut workspace.params, &mut state.gradients);
-                    std::mem::swap(&mut workspace.gathered, &mut state.gathered);
-                };
-                if self.stages.len() == 1 {
-                    self.shared.with(|workspace| run(workspace, &mut state));
-                } else {
-                    let mut workspace = state.workspace.take().unwrap_or_default();
-                    run(&mut workspace, &mut state);
-                    state.workspace = Some(workspace);
-                }
-            });
+    fn each_chunk(&self, chunks: &[Chunk], work: impl Fn(&mut Run<'_>, &mut ChunkState) + Sync) {
+        each(chunks.iter().zip(&self.chunks), |(chunk, state)| {
+            let Ok(mut state) = state.lock() else { return };
+            let run = |workspace: &mut Workspace, state: &mut ChunkState| {
+                std::mem::swap(&mut workspace.params, &mut state.gradients);
+                std::mem::swap(&mut workspace.gathered, &mut state.gathered);
+                let simd = self.engine.simd();
+                let mut run = Run::new(&self.plan, simd, Keep::All, chunk, workspace);
+                run.profile = self.profile.as_ref();
+                work(&mut run, state);
+                std::mem::swap(&mut workspace.params, &mut state.gradients);
+                std::mem::swap(&mut workspace.gathered, &mut state.gathered);
+            };
+            if self.stages.len() == 1 {
+                self.shared.with(|workspace| run(workspace, &mut state));
+            } else {
+                let mut workspace = state.workspace.take().unwrap_or_default();
+                run(&mut workspace, &mut state);
+                state.workspace = Some(workspace);
+            }
+        });
     }
 
     fn layers(&self) -> Layers<'_> {

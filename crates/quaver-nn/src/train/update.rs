@@ -6,7 +6,7 @@ use crate::kernel::{Lanes, Simd};
 use crate::op::Param;
 use crate::plan::Plan;
 use crate::profile::{Phase, Profile};
-use rayon::prelude::*;
+use crate::rounds::each;
 use std::mem::take;
 
 /// Elements of a parameter that one task updates.
@@ -47,32 +47,34 @@ impl Trainer {
             rest,
             gathered,
         };
-        let state = self.state.mean.par_iter_mut().zip(&mut self.state.square);
-        let params = self.model.params.par_iter_mut().zip(&mut total[0]);
-        let nodes = params.zip(state).enumerate();
-        nodes.for_each(|(i, ((params, gradients), (mean, square)))| {
-            let trained = self.specs[i].iter().enumerate();
-            for (p, spec) in trained.filter(|(_, spec)| spec.trainable) {
+        let state = self.state.mean.iter_mut().zip(&mut self.state.square);
+        let params = self.model.params.iter_mut().zip(&mut total[0]);
+        let mut pieces = Vec::new();
+        for (i, ((params, gradients), (mean, square))) in params.zip(state).enumerate() {
+            let state = mean.iter_mut().zip(square);
+            let params = params.iter_mut().zip(gradients).zip(state);
+            for (p, ((param, gradient), (mean, square))) in params.enumerate() {
+                let spec = &self.specs[i][p];
+                if !spec.trainable {
+                    continue;
+                }
                 let size = join.piece(i, p);
-                let state = mean[p]
-                    .par_chunks_mut(size)
-                    .zip(square[p].par_chunks_mut(size));
-                let pieces = params[p]
-                    .par_chunks_mut(size)
-                    .zip(gradients[p].par_chunks_mut(size));
-                let pieces = pieces.zip(state).enumerate();
-                pieces.for_each(|(c, ((param, gradient), state))| {
-                    join.gradient((i, p), c * size, gradient);
-                    Profile::time(join.profile, i, Phase::Update, || {
-                        if p == 0 {
-                            join.plan.layers[i].surrogate(param, gradient);
-                        }
-                        let clip = spec.clip;
-                        let adam = || adam.step(step, gradient, param, state, clip);
-                        join.simd.vectorize(adam);
-                    });
-                });
+                let state = mean.chunks_mut(size).zip(square.chunks_mut(size));
+                let param = param.chunks_mut(size).zip(gradient.chunks_mut(size));
+                for (c, ((param, gradient), state)) in param.zip(state).enumerate() {
+                    pieces.push(((i, p, c * size), spec.clip, param, gradient, state));
+                }
             }
+        }
+        each(pieces, |((i, p, from), clip, param, gradient, state)| {
+            join.gradient((i, p), from, gradient);
+            Profile::time(join.profile, i, Phase::Update, || {
+                if p == 0 {
+                    join.plan.layers[i].surrogate(param, gradient);
+                }
+                let adam = || adam.step(step, gradient, param, state, clip);
+                join.simd.vectorize(adam);
+            });
         });
     }
 }
