@@ -123,29 +123,40 @@ impl Layer for ConvPoolLayer {
         let n_weights = chunk.param_gradients.as_ref().map_or(0, |g| g[0].len());
         let mut weight = vec![Lanes::ZERO; n_weights];
         let mut bias = vec![Lanes::ZERO; outputs];
-        let (padded, plane_size) = (self.conv.padded_size(), plane[0] * plane[1]);
-        chunk
-            .scratch
-            .resize(padded + outputs * plane_size, Lanes::ZERO);
+        // The input's gradient needs a whole plane; rows for the weights' alone stay in cache.
+        let (height, at_once) = match dx {
+            Some(_) => (plane[0], self.rows),
+            None => (SIDE, 1),
+        };
+        let padded = self.conv.padded_size();
+        let strip = outputs * height * plane[1];
+        chunk.scratch.resize(padded + strip, Lanes::ZERO);
         let (padded, spread) = chunk.scratch.split_at_mut(padded);
         for b in 0..chunk.blocks {
-            simd.run(Spread {
-                upstream: &chunk.upstream[b * y_block..(b + 1) * y_block],
-                choices: &chunk.saved[b * y_block..(b + 1) * y_block],
-                rows: self.rows,
-                columns: self.columns,
-                plane,
-                out: spread,
-                sums: &mut bias,
-            });
-            if let Some(dx) = &mut dx {
-                let dx = &mut dx[b * x_block..(b + 1) * x_block];
-                self.conv.input_gradient(prepared, simd, spread, dx);
-            }
-            if chunk.param_gradients.is_some() {
-                let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
-                self.conv
-                    .add_weight_gradient(simd, x, spread, &mut weight, padded);
+            let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
+            let x = match chunk.param_gradients {
+                Some(_) => self.conv.padded(x, padded),
+                None => x,
+            };
+            for row in (0..self.rows).step_by(at_once) {
+                simd.run(Spread {
+                    upstream: &chunk.upstream[b * y_block..(b + 1) * y_block],
+                    choices: &chunk.saved[b * y_block..(b + 1) * y_block],
+                    windows: self.rows * self.columns,
+                    rows: row..row + at_once,
+                    columns: self.columns,
+                    plane: [height, plane[1]],
+                    out: spread,
+                    sums: &mut bias,
+                });
+                if let Some(dx) = &mut dx {
+                    let dx = &mut dx[b * x_block..(b + 1) * x_block];
+                    self.conv.input_gradient(prepared, simd, spread, dx);
+                }
+                if chunk.param_gradients.is_some() {
+                    self.conv
+                        .add_weight_gradient(simd, x, SIDE * row, spread, &mut weight);
+                }
             }
         }
         if let Some(gradients) = chunk.param_gradients.take() {

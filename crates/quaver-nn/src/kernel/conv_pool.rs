@@ -2,6 +2,7 @@
 //! taken in registers, and of the choices only bits are kept.
 
 use super::{Kernel, Lanes, Vector};
+use std::ops::Range;
 
 /// Which position of a window each lane's maximum came from: four masks of sixteen bits.
 pub(crate) type Choice = u64;
@@ -201,9 +202,12 @@ pub(crate) struct Spread<'a> {
     /// Gradient of one block's maxima, `[output][row][column]` of windows.
     pub(crate) upstream: &'a [Lanes],
     pub(crate) choices: &'a [Choice],
-    pub(crate) rows: usize,
+    /// Windows of an output.
+    pub(crate) windows: usize,
+    /// The rows of windows to go through.
+    pub(crate) rows: Range<usize>,
     pub(crate) columns: usize,
-    /// Height and width of the convolution's planes.
+    /// Height and width of what these rows give of an output.
     pub(crate) plane: [usize; 2],
     /// Gradient of the convolution's outputs, `[output][row][column]`, overwritten.
     pub(crate) out: &'a mut [Lanes],
@@ -215,10 +219,11 @@ impl Kernel for Spread<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let (windows, [height, width]) = (self.rows * self.columns, self.plane);
-        assert!(2 * self.rows <= height && 2 * self.columns <= width);
+        let (windows, [height, width]) = (self.windows, self.plane);
+        assert!(2 * self.rows.len() <= height && 2 * self.columns <= width);
+        assert!(self.rows.end * self.columns <= windows);
         assert_eq!(self.upstream.len(), self.choices.len());
-        if [2 * self.rows, 2 * self.columns] != self.plane {
+        if [2 * self.rows.len(), 2 * self.columns] != self.plane {
             self.out.fill(Lanes::ZERO);
         }
         let planes = self.out.chunks_exact_mut(height * width).zip(self.sums);
@@ -231,18 +236,21 @@ impl Kernel for Spread<'_> {
             unsafe {
                 let zero = V::splat(0.0);
                 let mut total = V::load(sum);
-                for row in 0..self.rows {
+                for (i, row) in self.rows.clone().enumerate() {
                     for column in 0..self.columns {
                         let place = row * self.columns + column;
                         let u = V::load(upstream.get_unchecked(place));
                         let choice = *choices.get_unchecked(place);
-                        let to = out.as_mut_ptr().add(2 * (row * width + column));
+                        let to = out.as_mut_ptr().add(2 * (i * width + column));
+                        let mut anywhere = 0;
                         for p in 0..4 {
-                            let here = V::mask(of_position(choice, p));
-                            let here = V::select(here, u, zero);
+                            let here = of_position(choice, p);
+                            anywhere |= here;
+                            let here = V::select(V::mask(here), u, zero);
                             here.store(to.add(p / 2 * width + p % 2));
-                            total = total.add(here);
                         }
+                        // Of the four at most one is not zero, and only sums wait for each other.
+                        total = total.add(V::select(V::mask(anywhere), u, zero));
                     }
                 }
                 total.store(sum);

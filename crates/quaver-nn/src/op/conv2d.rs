@@ -233,22 +233,24 @@ impl ConvLayer {
         });
     }
 
-    /// Adds one block's share of the weight gradient, to be summed over lanes.
+    /// Adds to the weight gradient, to be summed over lanes, what some rows of one block's output
+    /// from `first` on give. `x` is the block's padded input.
     pub(crate) fn add_weight_gradient(
         &self,
         simd: Simd,
         x: &[Lanes],
+        first: usize,
         upstream: &[Lanes],
         sums: &mut [Lanes],
-        scratch: &mut [Lanes],
     ) {
+        let row_step = self.op.stride * self.pad.padded_width;
         simd.run(Correlate {
-            x: self.padded(x, scratch),
+            x: &x[first * row_step..],
             upstream,
             n_outputs: self.op.out_channels,
-            rows: self.out[0],
+            rows: upstream.len() / (self.op.out_channels * self.out[1]),
             columns: self.out[1],
-            row_step: self.op.stride * self.pad.padded_width,
+            row_step,
             column_step: self.op.stride,
             taps: &self.weight_taps,
             sums,
@@ -292,7 +294,8 @@ impl Layer for ConvLayer {
             let mut sums = vec![Lanes::ZERO; gradients[0].len()];
             chunk.scratch.resize(self.padded_size(), Lanes::ZERO);
             for (x, upstream) in chunk.inputs[0].chunks_exact(x_block).zip(upstream) {
-                self.add_weight_gradient(chunk.simd, x, upstream, &mut sums, chunk.scratch);
+                let x = self.padded(x, chunk.scratch);
+                self.add_weight_gradient(chunk.simd, x, 0, upstream, &mut sums);
             }
             let (lanes, sums) = (&sums, &mut gradients[0]);
             chunk.simd.run(LaneSums { lanes, sums });

@@ -28,10 +28,13 @@ impl Pad {
 
     /// `padded` becomes `plain` with zeros around each plane.
     pub(crate) fn pad(&self, plain: &[Lanes], padded: &mut [Lanes]) {
-        padded.fill(Lanes::ZERO);
+        let mut done = 0;
         self.rows(plain.len() / (self.width * self.height), |inner, outer| {
-            padded[outer..outer + self.width].copy_from_slice(&plain[inner..inner + self.width]);
+            padded[done..outer].fill(Lanes::ZERO);
+            done = outer + self.width;
+            padded[outer..done].copy_from_slice(&plain[inner..inner + self.width]);
         });
+        padded[done..].fill(Lanes::ZERO);
     }
 }
 
