@@ -1,10 +1,10 @@
 """Item g: the whole paper, once by `quaver reproduce` and once in PyTorch.
 
-PyTorch's side does the paper's seven topologies: training on a stated fraction of the steps, the
-three attacks on 500 images (JSMA by ART, which is faster than the formula, on a fraction),
-50 passes over the 10 000 test images and over the clean and attacked ones, and the detectors.
-What is done in part is scaled. Quaver's side is the whole command, its two control networks
-included, with the honest reading cut to one image.
+Both sides do the paper's seven topologies and the two controls beside them. PyTorch's side:
+training on a stated fraction of the steps, the three attacks on 500 images (JSMA by ART, which is
+faster than the formula, on a fraction), 50 passes over the 10 000 test images and over the clean
+and attacked ones, and the detectors; what is done in part is scaled. Quaver's side is the whole
+command, with the honest reading cut to one image.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ TOPOLOGIES = [
     ("quantized-3bit", 0.5),
     ("quantized-4bit", 0.5),
     ("full-precision", 0.5),
+    ("full-precision-bn", 0.5),
+    ("bnn-weights", 0.5),
 ]
 EPOCHS, BATCH, N_TRAIN = 15, 64, 60_000
 N_ATTACKED, N_TEST, N_PASSES = 500, 10_000, 50
