@@ -13,7 +13,7 @@ use crate::train::State;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -364,12 +364,12 @@ fn parse(path: &Path, text: &str) -> Result<(Graph, Metadata), FormatError> {
         path: name(),
         reason: e.to_string(),
     };
-    let value: Value = serde_json::from_str(text).map_err(unparsed)?;
-    let schema = value["schema"].as_u64();
+    let fields: Map<String, Value> = serde_json::from_str(text).map_err(unparsed)?;
+    let schema = fields.get("schema").and_then(Value::as_u64);
     if let Some(got) = schema.filter(|&got| got != u64::from(SCHEMA)) {
         return Err(FormatError::Schema { path: name(), got });
     }
-    let mut metadata: Metadata = serde_json::from_value(value).map_err(unparsed)?;
+    let mut metadata: Metadata = serde_json::from_value(fields.into()).map_err(unparsed)?;
     let graph = std::mem::take(&mut metadata.graph);
     let graph = Graph::from_json(graph).map_err(|source| FormatError::Graph {
         path: name(),

@@ -2,7 +2,7 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{DetectError, Fitted, entry};
 
@@ -53,13 +53,13 @@ impl Saved {
             return Err(serde_json::Error::custom(reason).into());
         }
         // The number is looked at first: another version may have other fields.
-        let value: Value = serde_json::from_str(text)?;
-        match value.get("schema").and_then(Value::as_u64) {
+        let fields: Map<String, Value> = serde_json::from_str(text)?;
+        match fields.get("schema").and_then(Value::as_u64) {
             Some(got) if got != SCHEMA => Err(DetectError::Schema {
                 got,
                 allowed: SCHEMA,
             }),
-            _ => Ok(serde_json::from_value(value)?),
+            _ => Ok(serde_json::from_value(fields.into())?),
         }
     }
 
@@ -114,7 +114,9 @@ mod tests {
         let newer = text.replace("\"schema\": 1", "\"schema\": 2");
         let error = Saved::from_json(&newer).unwrap_err().to_string();
         assert_eq!(error, "saved detector has schema 2, this program reads 1");
-        assert!(Saved::from_json("{}").is_err());
+        for list in [r#"[1, "a", "b", 1, {}]"#, r#"[2, "a", "b", 1, {}]"#, "{}"] {
+            assert!(Saved::from_json(list).is_err(), "{list}");
+        }
         assert!(Saved::from_json(&text[..30]).is_err());
         let long = "[],".repeat(1 << 19);
         let error = Saved::from_json(&long).unwrap_err().to_string();
