@@ -1,7 +1,8 @@
 //! Rounds of parallel work that take less than a millisecond, as a training step has several of.
-//! A thread that falls asleep between two of them is woken up too late for a tenth of the next.
+//! Between two of them threads would fall asleep, and waking them up takes a tenth of a step.
 
 use rayon::Yield;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Says when dropped, so also when work fails, that there is one thing less left to do.
@@ -22,14 +23,41 @@ fn help(left: &AtomicUsize) {
     }
 }
 
-/// Does `work` on a thread of a pool and keeps the pool's other threads awake meanwhile.
-pub(crate) fn awake<R>(work: impl FnOnce() -> R) -> R {
+thread_local! {
+    static IS_AWAKE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread was kept awake before; says so again when dropped. As a helper of somebody
+/// else it would wait for him in the middle of its own work, and he perhaps for it.
+struct WasAwake(bool);
+
+impl WasAwake {
+    fn begin() -> Self {
+        Self(IS_AWAKE.replace(true))
+    }
+}
+
+impl Drop for WasAwake {
+    fn drop(&mut self) {
+        IS_AWAKE.set(self.0);
+    }
+}
+
+/// Does `work` on a thread of a pool and keeps up to `helpers` of the others awake meanwhile.
+pub(crate) fn awake<R>(helpers: usize, work: impl FnOnce() -> R) -> R {
+    let was_awake = WasAwake::begin();
+    let (n, this) = (rayon::current_num_threads(), rayon::current_thread_index());
+    let Some(this) = this.filter(|_| !was_awake.0 && helpers.min(n - 1) > 0) else {
+        return work();
+    };
     let left = AtomicUsize::new(1);
     rayon::in_place_scope(|scope| {
-        let (this, left) = (rayon::current_thread_index(), &left);
+        let left = &left;
         let _done = Done(left);
         scope.spawn_broadcast(move |_, thread| {
-            if Some(thread.index()) != this {
+            let behind = (thread.index() + n - this) % n;
+            let was_awake = WasAwake::begin();
+            if (1..=helpers).contains(&behind) && !was_awake.0 {
                 help(left);
             }
         });
@@ -68,7 +96,7 @@ mod tests {
         for threads in [1, 2, 5] {
             let mut counts = vec![0; 1000];
             in_pool(threads, || {
-                awake(|| {
+                awake(4, || {
                     for round in 0..50 {
                         each(counts.iter_mut().enumerate(), |(i, count)| {
                             *count += i + round
@@ -86,21 +114,29 @@ mod tests {
     fn work_that_fails_is_no_deadlock() {
         for threads in [1, 3] {
             let fail = || each(0..10, |i| assert_ne!(i, 3));
-            let failed = in_pool(threads, || catch_unwind(AssertUnwindSafe(|| awake(fail))));
+            let failed = in_pool(threads, || {
+                catch_unwind(AssertUnwindSafe(|| awake(1, fail)))
+            });
             assert!(failed.is_err());
-            let failed = in_pool(threads, || catch_unwind(|| awake(|| panic!("here"))));
+            let failed = in_pool(threads, || catch_unwind(|| awake(9, || panic!("here"))));
             assert!(failed.is_err());
         }
     }
 
     #[test]
-    fn two_at_a_time_finish() {
+    fn several_at_a_time_do_not_wait_for_each_other() {
         let sum = AtomicUsize::new(0);
         let add = |n| {
+            // Long enough for others to look for work meanwhile.
+            (0..3000).for_each(|i| {
+                std::hint::black_box(i);
+            });
             sum.fetch_add(n, Ordering::Relaxed);
         };
-        let rounds = || awake(|| (0..100).for_each(|_| each(0..10, add)));
-        in_pool(2, || rayon::join(rounds, rounds));
-        assert_eq!(sum.into_inner(), 2 * 100 * 45);
+        let step = || (0..3).for_each(|_| each(0..10, add));
+        let steps = |_| (0..2000).for_each(|_| awake(3, step));
+        in_pool(2, || each(0..2, steps));
+        in_pool(4, || each(0..3, steps));
+        assert_eq!(sum.into_inner(), 5 * 2000 * 3 * 45);
     }
 }

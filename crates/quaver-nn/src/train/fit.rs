@@ -7,6 +7,7 @@ use crate::loss::{argmax, cross_entropy};
 use crate::model::Model;
 use crate::noise::{Draw, Purpose};
 use crate::optim::Adam;
+use crate::rounds::awake;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -166,7 +167,9 @@ pub fn fit(
     let (done, state) = from;
     let trainer = Trainer::new(model, Arc::clone(&engine), config.adam, state);
     // Steps are too short to hand each to the engine's threads anew.
-    engine.install(|| run_epochs(trainer, done, set, config, step, watch))
+    let helpers = trainer.helpers(config.batch_size);
+    let epochs = || run_epochs(trainer, done, set, config, step, watch);
+    engine.install(|| awake(helpers, epochs))
 }
 
 fn run_epochs(

@@ -144,6 +144,7 @@ impl Trainer {
     /// caller's factor.
     pub fn step(&mut self, batch: &Batch<'_>, draw: Draw, loss: &Loss<'_>) -> f64 {
         let engine = Arc::clone(&self.engine);
+        let helpers = self.helpers(batch.len());
         let step = || {
             self.prepare(draw);
             let chunks = self.cut(batch);
@@ -171,11 +172,16 @@ impl Trainer {
             }
             self.update(chunks.len());
         };
-        engine.install(|| awake(step));
+        engine.install(|| awake(helpers, step));
         let losses = self.chunks.iter().take(self.n_chunks(batch.len()));
         losses
             .filter_map(|c| c.lock().ok().map(|state| state.loss))
             .sum()
+    }
+
+    /// Threads that a step on so many examples has work for, beside the calling one.
+    pub(super) fn helpers(&self, examples: usize) -> usize {
+        self.n_chunks(examples).saturating_sub(1)
     }
 
     fn n_chunks(&self, examples: usize) -> usize {

@@ -38,7 +38,15 @@ const CRATES: &[Layers] = &[
     Layers {
         name: "quaver-nn",
         levels: &[
-            &["atomic_file", "batch", "kernel", "loss", "optim", "profile"],
+            &[
+                "atomic_file",
+                "batch",
+                "kernel",
+                "loss",
+                "optim",
+                "profile",
+                "rounds",
+            ],
             &["engine", "noise"],
             &["op", "quantizer"],
             &["fused", "graph"],
