@@ -249,7 +249,7 @@ impl Kernel for Spread<'_> {
                             let here = V::select(V::mask(here), u, zero);
                             here.store(to.add(p / 2 * width + p % 2));
                         }
-                        // Of the four at most one is not zero, and only sums wait for each other.
+                        // Of the four at most one is not zero, and a sum waits for the one before.
                         total = total.add(V::select(V::mask(anywhere), u, zero));
                     }
                 }
