@@ -43,7 +43,8 @@ impl Drop for WasAwake {
     }
 }
 
-/// Does `work` on a thread of a pool and keeps up to `helpers` of the others awake meanwhile.
+/// Does `work` on a thread of a pool and keeps up to `helpers` of the others awake meanwhile, unless
+/// they are already.
 pub(crate) fn awake<R>(helpers: usize, work: impl FnOnce() -> R) -> R {
     let was_awake = WasAwake::begin();
     let (n, this) = (rayon::current_num_threads(), rayon::current_thread_index());
