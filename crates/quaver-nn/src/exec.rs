@@ -2,7 +2,8 @@
 //! cut by the plan's live bytes, never by the number of threads.
 
 use crate::batch::{Batch, Pixels, UNIT};
-use crate::kernel::{LANES, Lanes, Simd, deinterleave, interleave};
+use crate::kernel::transpose::{FromExamples, ToExamples, take};
+use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
 use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
 use crate::packed::{BitForward, BitValues, Packed};
@@ -194,23 +195,28 @@ impl<'a> Run<'a> {
         let (slot, len) = (self.slot(0), self.len(0));
         let lanes = &mut self.workspace.values[slot][..len];
         let chunk = self.chunk;
-        let row = |e: usize| {
-            let index = chunk.first + e;
-            let row = batch.rows.map_or(index, |rows| rows[index]) * size;
-            row..row + size
-        };
         for (b, block) in lanes.chunks_exact_mut(size).enumerate() {
-            let examples = b * LANES..chunk.examples.min((b + 1) * LANES);
-            match batch.pixels {
+            let row = |l: usize| {
+                let index = chunk.first + b * LANES + l;
+                let row = batch.rows.map_or(index, |rows| rows[index]) * size;
+                row..row + size
+            };
+            let examples = LANES.min(chunk.examples - b * LANES);
+            let numbers = |l: usize, from: usize, to: &mut _| match batch.pixels {
                 Pixels::U8(pixels) => {
-                    let rows: Vec<&[u8]> = examples.map(|e| &pixels[row(e)]).collect();
-                    interleave(&rows, block, |pixel| UNIT[usize::from(pixel)]);
+                    take(&pixels[row(l)][from..], to, |pixel| {
+                        UNIT[usize::from(pixel)]
+                    });
                 }
-                Pixels::F32(pixels) => {
-                    let rows: Vec<&[f32]> = examples.map(|e| &pixels[row(e)]).collect();
-                    interleave(&rows, block, |pixel| pixel);
-                }
-            }
+                Pixels::F32(pixels) => take(&pixels[row(l)][from..], to, |pixel| pixel),
+            };
+            self.simd.run(FromExamples {
+                examples,
+                numbers,
+                n: size,
+                at: |i| i,
+                block,
+            });
         }
     }
 
@@ -395,7 +401,7 @@ impl<'a> Run<'a> {
 
     /// Copies a value's rows out, `(examples, size)`.
     pub(crate) fn rows(&self, value: usize, out: &mut [f32]) {
-        deinterleave(self.value(value), self.plan.sizes[value], out);
+        to_rows(self.simd, self.value(value), self.plan.sizes[value], out);
     }
 
     /// Copies a gradient's rows out, `(examples, size)`.
@@ -405,7 +411,8 @@ impl<'a> Run<'a> {
             return;
         }
         let slot = self.plan.gradients.of_value[value];
-        deinterleave(
+        to_rows(
+            self.simd,
             &self.workspace.gradients[slot][..self.len(value)],
             self.plan.sizes[value],
             out,
@@ -448,5 +455,18 @@ impl<'a> Run<'a> {
                 &[]
             },
         }
+    }
+}
+
+/// Takes the first rows of `size` numbers out of blocks, as many as `rows` holds.
+fn to_rows(simd: Simd, lanes: &[Lanes], size: usize, rows: &mut [f32]) {
+    for (block, rows) in lanes.chunks(size).zip(rows.chunks_mut(LANES * size)) {
+        simd.run(ToExamples {
+            block,
+            n: size,
+            at: |i| i,
+            out: rows,
+            example: size,
+        });
     }
 }

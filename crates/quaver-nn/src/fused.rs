@@ -2,11 +2,12 @@
 //! behind them. Four in five of a LeNet's numbers stand between these layers; they are never
 //! written, and of where a maximum came from only bits are kept.
 
-use crate::kernel::conv_pool::{ConvPool, Spread, tile_outputs};
+use crate::kernel::conv_pool::{ChosenSums, ConvPool, Spread, tile_outputs};
 use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
 use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
 use crate::op::{Prepare, Prepared, Relu, Shape};
+use crate::routed::RoutedConv;
 
 /// Windows of this side and distance are taken in registers.
 const SIDE: usize = 2;
@@ -18,6 +19,8 @@ struct ConvPoolLayer {
     columns: usize,
     /// Offsets in the padded input, in the order of the packed weights.
     taps: Vec<u32>,
+    /// The way back by what is not zero, where that is less work.
+    routed: Option<RoutedConv>,
 }
 
 /// A layer that does the work of `op` and of the first of `followers`, each the only reader of the
@@ -53,6 +56,7 @@ pub(crate) fn fuse(
             rows: height / SIDE,
             columns: width / SIDE,
             taps: conv.padded_taps(),
+            routed: RoutedConv::new(&conv, [height / SIDE, width / SIDE]),
             conv,
         }),
         taken,
@@ -95,7 +99,15 @@ impl ConvPoolLayer {
 
 impl Layer for ConvPoolLayer {
     fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        self.conv.pack(self.tile(), args, into);
+        let dense = args.input_gradient && self.routed.is_none();
+        let way_back = Prepare {
+            input_gradient: dense,
+            ..args
+        };
+        self.conv.pack(self.tile(), way_back, into);
+        if let Some(routed) = self.routed.as_ref().filter(|_| args.input_gradient) {
+            routed.pack(&into.effective, &mut into.routed);
+        }
     }
 
     fn saved(&self) -> usize {
@@ -115,7 +127,57 @@ impl Layer for ConvPoolLayer {
         }
     }
 
-    fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+        match &self.routed {
+            Some(routed) => self.backward_routed(routed, prepared, chunk),
+            None => self.backward_dense(prepared, chunk),
+        }
+    }
+
+    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
+        self.conv.surrogate(latent, gradient);
+    }
+
+    fn products(&self) -> u64 {
+        self.conv.products()
+    }
+}
+
+impl ConvPoolLayer {
+    fn backward_routed(&self, routed: &RoutedConv, prepared: &Prepared, mut chunk: Backward<'_>) {
+        let simd = chunk.simd;
+        let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
+        let mut dx = chunk.input_gradients[0].take();
+        let train = chunk.param_gradients.is_some();
+        let mut sums = vec![Lanes::ZERO; if train { routed.sums() } else { 0 }];
+        let mut bias = vec![Lanes::ZERO; self.conv.op.out_channels];
+        chunk.scratch.resize(routed.scratch(), Lanes::ZERO);
+        for b in 0..chunk.blocks {
+            let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
+            let upstream = &chunk.upstream[b * y_block..(b + 1) * y_block];
+            let choices = &chunk.saved[b * y_block..(b + 1) * y_block];
+            if let Some(dx) = &mut dx {
+                let dx = &mut dx[b * x_block..(b + 1) * x_block];
+                routed.input_gradient(simd, &prepared.routed, upstream, choices, chunk.scratch, dx);
+            }
+            if train {
+                routed.add_weight_gradient(simd, x, upstream, choices, chunk.scratch, &mut sums);
+                simd.run(ChosenSums {
+                    upstream,
+                    choices,
+                    sums: &mut bias,
+                });
+            }
+        }
+        if let Some(gradients) = chunk.param_gradients.take() {
+            routed.weight_gradient(&sums, &mut gradients[0]);
+            if let Some(sums) = gradients.get_mut(1) {
+                simd.run(LaneSums { lanes: &bias, sums });
+            }
+        }
+    }
+
+    fn backward_dense(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
         let (simd, plane) = (chunk.simd, self.conv.out);
         let outputs = self.conv.op.out_channels;
         let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
@@ -164,13 +226,5 @@ impl Layer for ConvPoolLayer {
                 simd.run(LaneSums { lanes, sums });
             }
         }
-    }
-
-    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
-        self.conv.surrogate(latent, gradient);
-    }
-
-    fn products(&self) -> u64 {
-        self.conv.products()
     }
 }

@@ -27,6 +27,7 @@ mod plan;
 pub mod profile;
 pub mod quantizer;
 mod rounds;
+mod routed;
 pub mod train;
 
 pub use batch::{Batch, Pixels};

@@ -12,7 +12,7 @@ const ALL: Choice = 0x0001_0001_0001_0001;
 
 /// The mask of position `p`.
 #[inline(always)]
-fn of_position(choice: Choice, p: usize) -> u16 {
+pub(super) fn of_position(choice: Choice, p: usize) -> u16 {
     (choice >> (16 * p)) as u16
 }
 
@@ -252,6 +252,39 @@ impl Kernel for Spread<'_> {
                         // Of the four at most one is not zero, and a sum waits for the one before.
                         total = total.add(V::select(V::mask(anywhere), u, zero));
                     }
+                }
+                total.store(sum);
+            }
+        }
+    }
+}
+
+/// Sums of the gradients of maxima that came from somewhere.
+pub(crate) struct ChosenSums<'a> {
+    /// `[output][window]`.
+    pub(crate) upstream: &'a [Lanes],
+    pub(crate) choices: &'a [Choice],
+    /// One for each output, added to.
+    pub(crate) sums: &'a mut [Lanes],
+}
+
+impl Kernel for ChosenSums<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let windows = self.upstream.len() / self.sums.len();
+        let maxima = self
+            .upstream
+            .chunks_exact(windows)
+            .zip(self.choices.chunks_exact(windows));
+        for (sum, (upstream, choices)) in self.sums.iter_mut().zip(maxima) {
+            // SAFETY: `V` is available by `run`'s contract.
+            unsafe {
+                let mut total = V::load(sum);
+                for (u, &choice) in upstream.iter().zip(choices) {
+                    let anywhere = (0..4).fold(0, |any, p| any | of_position(choice, p));
+                    let u = V::select(V::mask(anywhere), V::load(u), V::splat(0.0));
+                    total = total.add(u);
                 }
                 total.store(sum);
             }

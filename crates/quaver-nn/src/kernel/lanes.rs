@@ -62,32 +62,3 @@ pub(crate) fn flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
     // SAFETY: `Lanes` is sixteen f32 without padding.
     unsafe { std::slice::from_raw_parts_mut(lanes.as_mut_ptr().cast(), lanes.len() * LANES) }
 }
-
-/// Puts up to sixteen rows side by side into a block, zeros where there is none. Sixteen numbers
-/// of each at a time: a block is larger than the first-level cache.
-pub(crate) fn interleave<T: Copy>(rows: &[&[T]], block: &mut [Lanes], value: impl Fn(T) -> f32) {
-    for (group, lanes) in block.chunks_mut(LANES).enumerate() {
-        let mut square = [Lanes::ZERO; LANES];
-        for (l, row) in rows.iter().enumerate() {
-            let from = &row[group * LANES..][..lanes.len()];
-            for (lanes, number) in square.iter_mut().zip(from) {
-                lanes.0[l] = value(*number);
-            }
-        }
-        lanes.copy_from_slice(&square[..lanes.len()]);
-    }
-}
-
-/// Takes the first rows of `size` numbers out of blocks, as many as `rows` holds.
-pub(crate) fn deinterleave(lanes: &[Lanes], size: usize, rows: &mut [f32]) {
-    for (block, rows) in lanes.chunks(size).zip(rows.chunks_mut(LANES * size)) {
-        for (group, lanes) in block.chunks(LANES).enumerate() {
-            for (l, row) in rows.chunks_exact_mut(size).enumerate() {
-                let to = &mut row[group * LANES..][..lanes.len()];
-                for (number, lanes) in to.iter_mut().zip(lanes) {
-                    *number = lanes.0[l];
-                }
-            }
-        }
-    }
-}

@@ -18,13 +18,15 @@ pub(crate) mod mask;
 pub(crate) mod outer;
 pub(crate) mod popcount;
 pub(crate) mod random;
+pub(crate) mod routed;
 pub(crate) mod tap;
+pub(crate) mod transpose;
 mod vector;
 mod words;
 
 pub(crate) use fma_loop::FmaLoop;
 pub use lanes::{LANES, Lanes};
-pub(crate) use lanes::{deinterleave, flat, flat_mut, interleave};
+pub(crate) use lanes::{flat, flat_mut};
 pub(crate) use vector::Vector;
 pub(crate) use words::Words;
 

@@ -5,7 +5,8 @@ use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prep
 use super::{MAX_BLOCKS, Stochastic, single};
 use crate::kernel::outer::{Outer, OuterPart};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
-use crate::kernel::{LANES, Lanes, Simd};
+use crate::kernel::transpose::ToExamples;
+use crate::kernel::{LANES, Lanes, Simd, flat_mut};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
 
@@ -114,25 +115,6 @@ impl DenseLayer {
     }
 }
 
-/// `[block][feature]` of lanes = examples to `[example][group]` of lanes = features.
-fn transpose(x: &[Lanes], features: usize, out: &mut [Lanes]) {
-    let groups = features.div_ceil(LANES);
-    for (block, x) in x.chunks_exact(features).enumerate() {
-        let out = &mut out[block * LANES * groups..(block + 1) * LANES * groups];
-        for (group, x) in x.chunks(LANES).enumerate() {
-            let mut square = [Lanes::ZERO; LANES];
-            for (f, x) in x.iter().enumerate() {
-                for (row, value) in square.iter_mut().zip(x.0) {
-                    row.0[f] = value;
-                }
-            }
-            for (example, row) in square.iter().enumerate() {
-                out[example * groups + group] = *row;
-            }
-        }
-    }
-}
-
 impl Layer for DenseLayer {
     fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
         prepare_weights(self.op.quantizer.as_ref(), args, into);
@@ -181,7 +163,17 @@ impl Layer for DenseLayer {
             let (x, upstream) = chunk
                 .gathered
                 .split_at_mut(chunk.blocks * self.transposed());
-            transpose(chunk.inputs[0], self.op.in_features, x);
+            let features = self.op.in_features;
+            let blocks = chunk.inputs[0].chunks_exact(features);
+            for (block, out) in blocks.zip(x.chunks_exact_mut(self.transposed())) {
+                chunk.simd.run(ToExamples {
+                    block,
+                    n: features,
+                    at: |i| i,
+                    example: out.len(),
+                    out: flat_mut(out),
+                });
+            }
             upstream.copy_from_slice(chunk.upstream);
             if let Some(bias) = gradients.get_mut(1) {
                 bias_gradient(chunk.simd, chunk.upstream, 1, bias);

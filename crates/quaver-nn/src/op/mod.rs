@@ -189,6 +189,8 @@ pub struct Prepared {
     pub(crate) forward: Vec<f32>,
     /// The same packed for the input gradient.
     pub(crate) backward: Vec<f32>,
+    /// The same packed for the input gradient by what is not zero.
+    pub(crate) routed: Vec<Lanes>,
     /// Per-channel numbers of a normalization.
     pub(crate) channel: batch_norm::Channels,
     /// Added to each output channel.

@@ -49,7 +49,8 @@ const CRATES: &[Layers] = &[
             ],
             &["engine", "noise"],
             &["op", "quantizer"],
-            &["fused", "graph"],
+            &["graph", "routed"],
+            &["fused"],
             &["arch", "model", "packed", "plan"],
             &["exec"],
             &["network", "train"],
@@ -61,7 +62,8 @@ const CRATES: &[Layers] = &[
             (
                 "kernel",
                 &[
-                    "engine", "exec", "fused", "lib", "network", "noise", "op", "packed", "train",
+                    "engine", "exec", "fused", "lib", "network", "noise", "op", "packed", "routed",
+                    "train",
                 ],
             ),
             ("exec", &["lib", "network", "train"]),

@@ -20,6 +20,30 @@ pub(super) unsafe fn sum(v: __m256) -> f32 {
     }
 }
 
+/// Number i of each becomes a register.
+#[inline(always)]
+unsafe fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
+    // SAFETY: called from functions compiled for AVX2.
+    unsafe {
+        // Pairs of rows, then fours of them: half q of `fours[4 i + j]` is column 4 q + j of rows
+        // 4 i to 4 i + 3.
+        let mut fours = [_mm256_setzero_ps(); 8];
+        for i in 0..2 {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row| rows[4 * i + row]);
+            let low = [_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)];
+            let high = [_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)];
+            for (j, [first, second]) in [low, high].into_iter().enumerate() {
+                fours[4 * i + 2 * j] = _mm256_shuffle_ps::<0x44>(first, second);
+                fours[4 * i + 2 * j + 1] = _mm256_shuffle_ps::<0xEE>(first, second);
+            }
+        }
+        std::array::from_fn(|i| match i {
+            0..4 => _mm256_permute2f128_ps::<0x20>(fours[i], fours[4 + i]),
+            _ => _mm256_permute2f128_ps::<0x31>(fours[i - 4], fours[i]),
+        })
+    }
+}
+
 #[inline(always)]
 unsafe fn multiply(a: __m256i, factor: __m256i) -> (__m256i, __m256i) {
     // SAFETY: called from functions compiled for AVX2.
@@ -73,6 +97,19 @@ impl Vector for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn load_floats(from: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        unsafe { Self(_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
+    }
+    #[inline(always)]
+    unsafe fn store_floats(self, to: *mut f32) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            _mm256_storeu_ps(to, self.0);
+            _mm256_storeu_ps(to.add(8), self.1);
+        }
+    }
+    #[inline(always)]
     unsafe fn add(self, more: Self) -> Self {
         // SAFETY: the trait's contract.
         unsafe { Self(_mm256_add_ps(self.0, more.0), _mm256_add_ps(self.1, more.1)) }
@@ -90,6 +127,21 @@ impl Vector for Avx2 {
                 _mm256_fmadd_ps(a.0, b.0, self.0),
                 _mm256_fmadd_ps(a.1, b.1, self.1),
             )
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(square: &mut [Self; LANES]) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            let rows = *square;
+            let upper = std::array::from_fn(|i| rows[i]);
+            let lower = std::array::from_fn(|i| rows[8 + i]);
+            let [a, b] = [upper, lower].map(|rows: [Self; 8]| transpose(rows.map(|row| row.0)));
+            let [c, d] = [upper, lower].map(|rows: [Self; 8]| transpose(rows.map(|row| row.1)));
+            for i in 0..8 {
+                square[i] = Self(a[i], b[i]);
+                square[8 + i] = Self(c[i], d[i]);
+            }
         }
     }
     #[inline(always)]

@@ -29,6 +29,16 @@ impl Vector for Avx512 {
         unsafe { _mm512_store_ps(to.cast(), self.0) }
     }
     #[inline(always)]
+    unsafe fn load_floats(from: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_loadu_ps(from) })
+    }
+    #[inline(always)]
+    unsafe fn store_floats(self, to: *mut f32) {
+        // SAFETY: the trait's contract.
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+    #[inline(always)]
     unsafe fn add(self, more: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm512_add_ps(self.0, more.0) })
@@ -42,6 +52,42 @@ impl Vector for Avx512 {
     unsafe fn fma(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+    }
+    #[inline(always)]
+    unsafe fn transpose(square: &mut [Self; LANES]) {
+        // SAFETY: the trait's contract.
+        unsafe {
+            // Pairs of rows, then fours of them: quarter q of `fours[4 i + j]` is column 4 q + j
+            // of rows 4 i to 4 i + 3.
+            let mut fours = [_mm512_setzero_pd(); LANES];
+            for i in 0..4 {
+                let [a, b, c, d] = [0, 1, 2, 3].map(|row| square[4 * i + row].0);
+                let low = [_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d)];
+                let high = [_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d)];
+                for (j, pair) in [low, high].into_iter().enumerate() {
+                    let [first, second] = pair.map(|v| _mm512_castps_pd(v));
+                    fours[4 * i + 2 * j] = _mm512_unpacklo_pd(first, second);
+                    fours[4 * i + 2 * j + 1] = _mm512_unpackhi_pd(first, second);
+                }
+            }
+            for j in 0..4 {
+                let [a, b, c, d] = [0, 4, 8, 12].map(|i| fours[i + j]);
+                let even = [
+                    _mm512_shuffle_f64x2::<0x88>(a, b),
+                    _mm512_shuffle_f64x2::<0x88>(c, d),
+                ];
+                let odd = [
+                    _mm512_shuffle_f64x2::<0xDD>(a, b),
+                    _mm512_shuffle_f64x2::<0xDD>(c, d),
+                ];
+                for (q, [first, second]) in [even, odd].into_iter().enumerate() {
+                    let low = _mm512_shuffle_f64x2::<0x88>(first, second);
+                    let high = _mm512_shuffle_f64x2::<0xDD>(first, second);
+                    square[4 * q + j] = Self(_mm512_castpd_ps(low));
+                    square[8 + 4 * q + j] = Self(_mm512_castpd_ps(high));
+                }
+            }
+        }
     }
     #[inline(always)]
     unsafe fn sum(self) -> f32 {

@@ -33,10 +33,26 @@ pub(crate) trait Vector: Copy {
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const Lanes) -> Self;
     unsafe fn store(self, to: *mut Lanes);
+    /// Sixteen floats side by side, at any address of a float.
+    unsafe fn load_floats(from: *const f32) -> Self;
+    unsafe fn store_floats(self, to: *mut f32);
     unsafe fn add(self, more: Self) -> Self;
     unsafe fn mul(self, by: Self) -> Self;
     /// `self + a * b`, rounded once.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
+    /// Number i of each becomes a register.
+    unsafe fn transpose(square: &mut [Self; LANES]) {
+        let mut rows = [Lanes::ZERO; LANES];
+        // SAFETY: the trait's contract; rows are sixteen floats.
+        unsafe {
+            for (row, numbers) in rows.iter_mut().zip(square.iter()) {
+                numbers.store(row);
+            }
+            for (i, numbers) in square.iter_mut().enumerate() {
+                *numbers = Self::load(&Lanes(rows.map(|row| row.0[i])));
+            }
+        }
+    }
     /// Sum over lanes: lane i with lane i+8, then +4, +2, +1.
     unsafe fn sum(self) -> f32;
     /// Where `self > than`; not where either is not a number.

@@ -32,15 +32,23 @@ impl Vector for Neon {
     }
     #[inline(always)]
     unsafe fn load(from: *const Lanes) -> Self {
-        let from = from.cast::<f32>();
+        // SAFETY: as above.
+        unsafe { Self::load_floats(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut Lanes) {
+        // SAFETY: as above.
+        unsafe { self.store_floats(to.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_floats(from: *const f32) -> Self {
         // SAFETY: as above.
         Self(std::array::from_fn(|i| unsafe {
             vld1q_f32(from.add(4 * i))
         }))
     }
     #[inline(always)]
-    unsafe fn store(self, to: *mut Lanes) {
-        let to = to.cast::<f32>();
+    unsafe fn store_floats(self, to: *mut f32) {
         for (i, v) in self.0.into_iter().enumerate() {
             // SAFETY: as above.
             unsafe { vst1q_f32(to.add(4 * i), v) }

@@ -29,6 +29,16 @@ impl Vector for Scalar {
         unsafe { (*to).0 = self.0 }
     }
     #[inline(always)]
+    unsafe fn load_floats(from: *const f32) -> Self {
+        // SAFETY: the caller's pointer is valid.
+        Self(unsafe { from.cast::<[f32; LANES]>().read() })
+    }
+    #[inline(always)]
+    unsafe fn store_floats(self, to: *mut f32) {
+        // SAFETY: the caller's pointer is valid.
+        unsafe { to.cast::<[f32; LANES]>().write(self.0) }
+    }
+    #[inline(always)]
     unsafe fn add(self, more: Self) -> Self {
         Self(zip(self.0, more.0, |a, b| a + b))
     }
