@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::{Batch, Classifier, ClassifierError, Images, Noise, Purpose, Randomness};
+use crate::classifier::{
+    Batch, Classifier, ClassifierError, Images, Noise, Purpose, Randomness, pixels,
+};
 use crate::decision::{argmax, softmax};
 
 use super::noise::NoiseMode;
@@ -66,6 +68,9 @@ pub struct Oracle<'a> {
     seed: u64,
     first_pass: u32,
     cost: Cost,
+    /// Images whose logits are kept once they are asked for.
+    kept: &'a [f32],
+    logits: Option<Array2<f32>>,
 }
 
 impl<'a> Oracle<'a> {
@@ -84,6 +89,28 @@ impl<'a> Oracle<'a> {
             seed,
             first_pass,
             cost: Cost::default(),
+            kept: &[],
+            logits: None,
+        }
+    }
+
+    /// Keeps the logits of a batch of just these pixels, where the classifier is not random.
+    pub(super) fn keeping(mut self, pixels: &'a [f32]) -> Self {
+        if self.model.randomness() == Randomness::None {
+            self.kept = pixels;
+        }
+        self
+    }
+
+    /// The logits that were kept, if they were asked for.
+    pub(super) fn into_logits(self) -> Option<Array2<f32>> {
+        self.logits
+    }
+
+    fn keep(&mut self, batch: Batch<'_>, logits: &Array2<f32>) {
+        let wanted = self.logits.is_none() && !self.kept.is_empty();
+        if wanted && *pixels(batch.x) == *self.kept {
+            self.logits = Some(logits.clone());
         }
     }
 
@@ -161,6 +188,7 @@ impl<'a> Oracle<'a> {
                 .vjp(batch, &[noise], None, &|row, _, logits, upstream| {
                     objective.upstream(logits, aims[row], 1.0, upstream);
                 })?;
+            self.keep(batch, &vjp.outputs);
             return Ok((
                 Outputs {
                     draws: vec![vjp.outputs],

@@ -6,7 +6,7 @@ use crate::decision::{Decision, Tally, argmax, softmax};
 use crate::observe::Observer;
 use crate::rng::Rng;
 use crate::threat::{Budget, Distances, Goal, every};
-use ndarray::{Array4, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView4};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
@@ -65,9 +65,12 @@ pub fn run(
         for group in groups {
             found.append(group?);
         }
-        let clean = runner.rows(&runner.pixels, from, to);
         let ids = &inputs.ids[from..to];
-        found.clean.extend(runner.tallies(clean, ids, 0)?);
+        if found.clean.len() < to {
+            let clean = runner.rows(&runner.pixels, from, to);
+            found.clean.truncate(from);
+            found.clean.extend(runner.tallies(clean, ids, 0)?);
+        }
         found.adversarial.extend(runner.tallies(x_adv, ids, 0)?);
         observer.progress(to as u64, "");
     }
@@ -141,6 +144,7 @@ impl<'a, 'i> Runner<'a, 'i> {
         let ids = &self.inputs.ids[from..to];
         let labels = &self.inputs.labels[from..to];
         let clean = self.rows(&self.pixels, from, to);
+        let mut logits = None;
         let attacked = self.attacked_labels(clean, ids, labels, &mut cost)?;
         let mut kept: Option<Kept> = None;
         for restart in 0..self.options.n_restarts {
@@ -156,7 +160,7 @@ impl<'a, 'i> Runner<'a, 'i> {
                 seed: self.options.seed,
                 restart,
             };
-            let perturbed = self.perturb(&case, &mut cost)?;
+            let perturbed = self.perturb(&case, &mut cost, &mut logits)?;
             let ranks = self.ranks(&perturbed.pixels, ids, labels, &aims)?;
             let targets = aims.iter().map(|aim| aim.target).collect();
             let new = Kept {
@@ -177,6 +181,8 @@ impl<'a, 'i> Runner<'a, 'i> {
         let pairs = clean.par_chunks(d).zip(x_adv.par_chunks(d));
         Ok(Found {
             attacked_labels: attacked,
+            // An attack that starts from a clean image has already asked what it is taken for.
+            clean: logits.as_ref().map(judge::of_logits).unwrap_or_default(),
             targets: kept.targets.into_iter().flatten().collect(),
             distances: pairs
                 .map(|(x, x_adv)| Distances::between(x, x_adv))
@@ -242,14 +248,22 @@ impl<'a, 'i> Runner<'a, 'i> {
         })
     }
 
-    /// One run of the attack, its result projected into pixel range and budget.
-    fn perturb(&self, case: &Case<'_>, cost: &mut Cost) -> Result<Perturbed, AttackError> {
+    /// One run of the attack, its result projected into pixel range and budget, and the logits
+    /// of the clean images if the attack asked for them.
+    fn perturb(
+        &self,
+        case: &Case<'_>,
+        cost: &mut Cost,
+        clean: &mut Option<Array2<f32>>,
+    ) -> Result<Perturbed, AttackError> {
         let per_run = (self.attack.n_steps(self.setting) + 1) * self.noise.n_draws();
         let first_pass = case.restart * per_run;
-        let mut oracle = Oracle::new(self.model, self.noise, self.options.seed, first_pass);
+        let mut oracle =
+            Oracle::new(self.model, self.noise, self.options.seed, first_pass).keeping(case.pixels);
         let mut perturbed = self.attack.perturb(&mut oracle, case)?;
         cost.n_forward += oracle.cost().n_forward;
         cost.n_backward += oracle.cost().n_backward;
+        *clean = clean.take().or(oracle.into_logits());
         let d = self.setting.n_features;
         perturbed
             .pixels

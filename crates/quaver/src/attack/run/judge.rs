@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::classifier::{Batch, Classifier, ClassifierError, Draw, Noise, Randomness};
 use crate::decision::{Decision, Tally, softmax};
+use ndarray::{Array2, ArrayView1};
 
 /// The passes that `decision` reads, from `draw` on; one pass for a deterministic classifier.
 pub(super) fn tallies(
@@ -12,6 +13,9 @@ pub(super) fn tallies(
     decision: Decision,
     draw: Draw,
 ) -> Result<Vec<Tally>, ClassifierError> {
+    if model.randomness() == Randomness::None {
+        return Ok(of_logits(&model.logits(batch, Noise::Off)?));
+    }
     let n_classes = model.n_classes();
     let tallies: Vec<Mutex<Tally>> = batch
         .ids
@@ -22,14 +26,19 @@ pub(super) fn tallies(
         let mut tally = tallies[row].lock().unwrap_or_else(PoisonError::into_inner);
         tally.push(&softmax(logits));
     };
-    if model.randomness() == Randomness::None {
-        for (row, logits) in model.logits(batch, Noise::Off)?.outer_iter().enumerate() {
-            push(row, &logits.to_vec());
-        }
-    } else {
-        let n_passes = decision.n_passes();
-        model.passes(batch, draw, n_passes, &|row, _, logits| push(row, logits))?;
-    }
+    model.passes(batch, draw, decision.n_passes(), &|row, _, logits| {
+        push(row, logits);
+    })?;
     let unlock = |tally: Mutex<Tally>| tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(tallies.into_iter().map(unlock).collect())
+}
+
+/// One pass that gave these logits.
+pub(super) fn of_logits(logits: &Array2<f32>) -> Vec<Tally> {
+    let of_row = |logits: ArrayView1<'_, f32>| {
+        let mut tally = Tally::new(logits.len());
+        tally.push(&softmax(&logits.to_vec()));
+        tally
+    };
+    logits.outer_iter().map(of_row).collect()
 }
