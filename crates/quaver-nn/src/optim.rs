@@ -33,6 +33,7 @@ const NEGLIGIBLE: f32 = 1e-36;
 const NEGLIGIBLE_GRADIENT: f32 = 1e-18;
 
 /// `value`, or 0 where it is smaller than `least`; NaN stays NaN.
+#[inline(always)]
 fn at_least(least: f32, value: f32) -> f32 {
     if value.abs() < least { 0.0 } else { value }
 }
@@ -40,6 +41,7 @@ fn at_least(least: f32, value: f32) -> f32 {
 impl Adam {
     /// Moves `params` by step number `step` (from 1); `mean` and `square` are its state.
     /// Latent weights are then clipped to `clip`.
+    #[inline(always)]
     pub fn step(
         &self,
         step: u64,
@@ -50,7 +52,7 @@ impl Adam {
     ) {
         let power = |beta: f64| 1.0 - libm::pow(beta, step as f64);
         let rate = (self.learning_rate / power(self.beta1)) as f32;
-        let root = power(self.beta2).sqrt() as f32;
+        let root = (1.0 / power(self.beta2).sqrt()) as f32;
         let (low, high) = clip.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
         let (b1, b2, eps) = (self.beta1 as f32, self.beta2 as f32, self.eps as f32);
         let (c1, c2) = ((1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32);
@@ -59,7 +61,7 @@ impl Adam {
             let square = at_least(NEGLIGIBLE_GRADIENT, *g).powi(2);
             *m = at_least(NEGLIGIBLE, b1 * *m + c1 * g);
             *v = at_least(NEGLIGIBLE, b2 * *v + c2 * square);
-            let moved = *p - rate * (*m / (v.sqrt() / root + eps));
+            let moved = *p - rate * (*m / (v.sqrt() * root + eps));
             // Not `clamp`: what is not a number must stay visible.
             *p = if moved < low {
                 low
