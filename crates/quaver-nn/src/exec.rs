@@ -9,6 +9,7 @@ use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_dr
 use crate::packed::{BitForward, BitValues, Packed};
 use crate::plan::{Keep, Plan};
 use crate::profile::{Phase, Profile};
+use std::array;
 use std::sync::Mutex;
 
 /// Bytes that a chunk should touch: three quarters of a common second-level cache.
@@ -196,27 +197,35 @@ impl<'a> Run<'a> {
         let lanes = &mut self.workspace.values[slot][..len];
         let chunk = self.chunk;
         for (b, block) in lanes.chunks_exact_mut(size).enumerate() {
-            let row = |l: usize| {
-                let index = chunk.first + b * LANES + l;
-                let row = batch.rows.map_or(index, |rows| rows[index]) * size;
-                row..row + size
-            };
+            let first = chunk.first + b * LANES;
             let examples = LANES.min(chunk.examples - b * LANES);
-            let numbers = |l: usize, from: usize, to: &mut _| match batch.pixels {
-                Pixels::U8(pixels) => {
-                    take(&pixels[row(l)][from..], to, |pixel| {
-                        UNIT[usize::from(pixel)]
-                    });
-                }
-                Pixels::F32(pixels) => take(&pixels[row(l)][from..], to, |pixel| pixel),
-            };
-            self.simd.run(FromExamples {
-                examples,
-                numbers,
-                n: size,
-                at: |i| i,
-                block,
+            let index = |l: usize| batch.rows.map_or(first + l, |rows| rows[first + l]);
+            let starts: [usize; LANES] = array::from_fn(|l| match l < examples {
+                true => index(l) * size,
+                false => 0,
             });
+            let (simd, at) = (self.simd, |i| i);
+            match batch.pixels {
+                Pixels::U8(pixels) => simd.run(FromExamples {
+                    examples,
+                    numbers: |l: usize, from, to: &mut _| {
+                        let row = &pixels[starts[l]..starts[l] + size];
+                        take(&row[from..], to, |pixel| UNIT[usize::from(pixel)]);
+                    },
+                    n: size,
+                    at,
+                    block,
+                }),
+                Pixels::F32(pixels) => simd.run(FromExamples {
+                    examples,
+                    numbers: |l: usize, from, to: &mut _| {
+                        take(&pixels[starts[l]..starts[l] + size][from..], to, |v| v);
+                    },
+                    n: size,
+                    at,
+                    block,
+                }),
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::kernel::conv_pool::{ChosenSums, ConvPool, Spread, tile_outputs};
 use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
 use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
-use crate::op::{Prepare, Prepared, Relu, Shape};
+use crate::op::{Prepare, Prepared, Relu, Shape, scratch_of};
 use crate::routed::RoutedConv;
 
 /// Windows of this side and distance are taken in registers.
@@ -119,10 +119,10 @@ impl Layer for ConvPoolLayer {
         let y_block = self.saved();
         let outputs = chunk.output.chunks_exact_mut(y_block);
         let mut saved = chunk.saved.chunks_exact_mut(y_block);
-        chunk.scratch.resize(self.conv.padded_size(), Lanes::ZERO);
+        let scratch = scratch_of(chunk.scratch, self.conv.padded_size());
         for (x, out) in chunk.inputs[0].chunks_exact(x_block).zip(outputs) {
             let choices = saved.next().unwrap_or_default();
-            let x = self.conv.padded(x, chunk.scratch);
+            let x = self.conv.padded(x, scratch);
             self.forward_block(prepared, chunk.simd, x, out, choices);
         }
     }
@@ -151,17 +151,17 @@ impl ConvPoolLayer {
         let train = chunk.param_gradients.is_some();
         let mut sums = vec![Lanes::ZERO; if train { routed.sums() } else { 0 }];
         let mut bias = vec![Lanes::ZERO; self.conv.op.out_channels];
-        chunk.scratch.resize(routed.scratch(), Lanes::ZERO);
+        let scratch = scratch_of(chunk.scratch, routed.scratch());
         for b in 0..chunk.blocks {
             let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
             let upstream = &chunk.upstream[b * y_block..(b + 1) * y_block];
             let choices = &chunk.saved[b * y_block..(b + 1) * y_block];
             if let Some(dx) = &mut dx {
                 let dx = &mut dx[b * x_block..(b + 1) * x_block];
-                routed.input_gradient(simd, &prepared.routed, upstream, choices, chunk.scratch, dx);
+                routed.input_gradient(simd, &prepared.routed, upstream, choices, scratch, dx);
             }
             if train {
-                routed.add_weight_gradient(simd, x, upstream, choices, chunk.scratch, &mut sums);
+                routed.add_weight_gradient(simd, x, upstream, choices, scratch, &mut sums);
                 simd.run(ChosenSums {
                     upstream,
                     choices,
@@ -192,8 +192,7 @@ impl ConvPoolLayer {
         };
         let padded = self.conv.padded_size();
         let strip = outputs * height * plane[1];
-        chunk.scratch.resize(padded + strip, Lanes::ZERO);
-        let (padded, spread) = chunk.scratch.split_at_mut(padded);
+        let (padded, spread) = scratch_of(chunk.scratch, padded + strip).split_at_mut(padded);
         for b in 0..chunk.blocks {
             let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
             let x = match chunk.param_gradients {

@@ -21,8 +21,8 @@ pub(crate) struct RoutedConv {
     row: usize,
     /// Where in an input's row of an example each number of the other layout's lies.
     order: Vec<u32>,
-    /// What one position of an output meets of the input.
-    met: Vec<u32>,
+    /// Rows of the input that an output meets, and sixteens of numbers in each.
+    met: [usize; 2],
     /// What the window of one maximum meets of the input.
     window: Vec<u32>,
     /// Sixteens of a row of weights with zeros around it.
@@ -48,7 +48,6 @@ impl RoutedConv {
         let row = conv.pad.padded_width * channels;
         let segments = |n: usize| (0..n * channels).step_by(LANES);
         let weight_row = segments(kw + 1).len();
-        let met = (0..kh).flat_map(|y| segments(kw).map(move |s| (y * row + s) as u32));
         let window = (0..=kh).flat_map(|y| segments(kw + 1).map(move |s| (y * row + s) as u32));
         let order = (0..size[1])
             .flat_map(|x| (0..channels).map(move |c| (c * size[0] * size[1] + x) as u32));
@@ -63,7 +62,7 @@ impl RoutedConv {
             example: (conv.pad.padded_height * row).next_multiple_of(LANES) + LANES,
             row,
             order: order.collect(),
-            met: met.collect(),
+            met: [kh, segments(kw).len()],
             window: window.collect(),
             weight_row,
         })
@@ -147,7 +146,7 @@ impl RoutedConv {
 
     /// Lanes of the sums that [`Self::add_weight_gradient`] adds to.
     pub(crate) fn sums(&self) -> usize {
-        self.outputs * self.met.len()
+        self.outputs * self.met[0] * self.met[1]
     }
 
     /// Adds one block's share of the weight gradient.
@@ -177,7 +176,7 @@ impl RoutedConv {
             x: flat(scratch),
             example: self.example,
             steps: [self.row, self.channels],
-            segments: &self.met,
+            met: self.met,
             sums,
         });
     }
@@ -185,7 +184,7 @@ impl RoutedConv {
     /// The weight gradient `(out, in, kh, kw)` from its sums.
     pub(crate) fn weight_gradient(&self, sums: &[Lanes], gradient: &mut [f32]) {
         let [kh, kw] = self.kernel;
-        let row = self.met.len() / kh * LANES;
+        let row = self.met[1] * LANES;
         let outputs = gradient.chunks_exact_mut(self.channels * kh * kw);
         for (gradient, sums) in outputs.zip(flat(sums).chunks_exact(kh * row)) {
             for (y, sums) in sums.chunks_exact(row).enumerate() {

@@ -7,9 +7,9 @@ use super::conv_pool::{Choice, of_position};
 use super::{Kernel, LANES, Lanes, Vector};
 use std::ops::Range;
 
-/// Bytes of a common first-level cache that inputs may take while they meet every output's
-/// gradients, and that weights may take while they meet a row of windows.
-const CACHED: [usize; 2] = [24 * 1024, 44 * 1024];
+/// Bytes of weights that a row of windows goes through again and again: most of a common
+/// first-level cache.
+const CACHED: usize = 44 * 1024;
 
 /// Sums of sixteen numbers that fit in registers where these are wide.
 const SUMS: usize = 24;
@@ -32,89 +32,81 @@ impl Maxima<'_> {
         );
         assert_eq!(self.upstream.len(), self.choices.len());
     }
-
-    /// Farthest offset of a position where two rows and two columns are so far apart.
-    fn last(&self, [row, column]: [usize; 2]) -> usize {
-        (2 * self.rows - 1) * row + (2 * self.columns - 1) * column
-    }
 }
 
-/// A gradient that is not zero, and the offset of where it goes.
-#[derive(Clone, Copy)]
-struct Routed {
-    gradient: f32,
-    place: u32,
-}
-
-const NOWHERE: Routed = Routed {
-    gradient: 0.0,
-    place: 0,
-};
-
-/// Lists of equal room, one behind the other.
+/// Gradients that are not zero with the offsets of where they go: lists of equal room, one behind
+/// the other.
 struct Lists {
-    routed: Vec<Routed>,
-    lengths: Vec<u32>,
+    gradients: Vec<f32>,
+    /// Offsets in the bits of floats, as these registers move them.
+    places: Vec<f32>,
+    lengths: Vec<usize>,
     room: usize,
-    /// Gradients and places of sixteen examples before they go to sixteen lists.
-    fresh: Vec<[Lanes; 2]>,
 }
+
+/// A part of a list.
+type Routed<'a> = (&'a [f32], &'a [f32]);
 
 impl Lists {
     fn new(lists: usize, room: usize) -> Self {
+        // Sixteen numbers are written at a time.
+        let room = room + LANES;
         Self {
-            routed: vec![NOWHERE; lists * room],
+            gradients: vec![0.0; lists * room],
+            places: vec![0.0; lists * room],
             lengths: vec![0; lists],
             room,
-            fresh: Vec::new(),
         }
     }
 
-    fn get(&self, list: usize) -> &[Routed] {
-        &self.routed[list * self.room..][..self.lengths[list] as usize]
+    fn get(&self, list: usize, part: Range<usize>) -> Routed<'_> {
+        let part = list * self.room + part.start..list * self.room + part.end;
+        (&self.gradients[part.clone()], &self.places[part])
     }
 
-    /// Appends maxima's gradients: those of example `l` to list `list(l)`, their places
-    /// `l * apart` farther. With a maximum comes the place of its window's first position; the
-    /// others lie `steps` down and to the right of it.
+    /// Appends the gradients of `n` maxima, those of example `l` to list `list(l)`. With a maximum
+    /// comes the place of its window's first position; the others lie `steps` down and to the
+    /// right of it.
     #[inline(always)]
     unsafe fn push<'a, V: Vector>(
         &mut self,
-        (list, apart): (impl Fn(usize) -> usize, usize),
+        list: impl Fn(usize) -> usize,
         steps: [usize; 2],
-        maxima: impl Iterator<Item = (&'a Lanes, Choice, usize)>,
+        n: usize,
+        maximum: impl Fn(usize) -> (&'a Lanes, Choice, usize),
     ) {
-        self.fresh.clear();
-        for (gradient, choice, base) in maxima {
-            let mut fresh = [Lanes::ZERO; 2];
-            // SAFETY: `V` is available by the caller's contract.
+        for first in (0..n).step_by(LANES) {
+            // SAFETY: `V` is available by the caller's contract; lists have room for sixteen more
+            // than there are maxima.
             unsafe {
                 let zero = V::splat(0.0);
-                let (mut gradients, mut places) = (zero, zero);
-                for p in 0..4 {
-                    let chosen = V::mask(of_position(choice, p));
-                    let step = p / 2 * steps[0] + p % 2 * steps[1];
-                    // A place goes through a register of floats, its bits untouched.
-                    let place = base.wrapping_add(step) as u32;
-                    gradients = V::select(chosen, V::load(gradient), gradients);
-                    places = V::select(chosen, V::splat(f32::from_bits(place)), places);
+                let (mut gradients, mut places) = ([zero; LANES], [zero; LANES]);
+                for i in 0..LANES {
+                    if first + i < n {
+                        let (gradient, choice, base) = maximum(first + i);
+                        let (gradient, step) =
+                            (V::load(gradient), |p| p / 2 * steps[0] + p % 2 * steps[1]);
+                        for p in 0..4 {
+                            let chosen = V::mask(of_position(choice, p));
+                            let place = f32::from_bits(base.wrapping_add(step(p)) as u32);
+                            gradients[i] = V::select(chosen, gradient, gradients[i]);
+                            places[i] = V::select(chosen, V::splat(place), places[i]);
+                        }
+                    }
                 }
-                gradients.store(&raw mut fresh[0]);
-                places.store(&raw mut fresh[1]);
+                V::transpose(&mut gradients);
+                V::transpose(&mut places);
+                for l in 0..LANES {
+                    let length = &mut self.lengths[list(l)];
+                    let to = list(l) * self.room + *length;
+                    assert!(to + LANES <= self.gradients.len());
+                    let above = V::bits(gradients[l].greater_or_nan(zero));
+                    let kept = above | V::bits(zero.greater(gradients[l]));
+                    gradients[l].compress(kept, self.gradients.as_mut_ptr().add(to));
+                    places[l].compress(kept, self.places.as_mut_ptr().add(to));
+                    *length += kept.count_ones() as usize;
+                }
             }
-            self.fresh.push(fresh);
-        }
-        for l in 0..LANES {
-            let (n, apart) = (list(l), (l * apart) as u32);
-            let list = &mut self.routed[n * self.room..(n + 1) * self.room];
-            let mut length = self.lengths[n] as usize;
-            // What is not kept is written too, and written over by the next.
-            for [gradients, places] in &self.fresh {
-                let (gradient, place) = (gradients.0[l], places.0[l].to_bits() + apart);
-                list[length] = Routed { gradient, place };
-                length += usize::from(gradient != 0.0);
-            }
-            self.lengths[n] = length as u32;
         }
     }
 }
@@ -147,9 +139,9 @@ pub(crate) struct RoutedWeights<'a> {
     /// Distance in `x` of two examples; of two rows and two columns.
     pub(crate) example: usize,
     pub(crate) steps: [usize; 2],
-    /// Offsets of each sixteen numbers that an output meets.
-    pub(crate) segments: &'a [u32],
-    /// `[output][segment]`, added to.
+    /// Rows that an output meets, and sixteens of numbers in each.
+    pub(crate) met: [usize; 2],
+    /// `[output][row][sixteen]`, added to.
     pub(crate) sums: &'a mut [Lanes],
 }
 
@@ -158,10 +150,12 @@ impl Kernel for RoutedWeights<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
         self.maxima.check();
-        let segment = self.segments.iter().max().map_or(0, |&s| s as usize);
-        let last = self.maxima.last(self.steps) + segment + LANES;
+        let (maxima, [rows, sixteens]) = (self.maxima, self.met);
+        let last = (2 * maxima.rows + rows - 2) * self.steps[0]
+            + (2 * maxima.columns - 1) * self.steps[1]
+            + sixteens * LANES;
         assert!(last <= self.example && LANES * self.example <= self.x.len());
-        assert_eq!(self.sums.len(), self.maxima.n_outputs * self.segments.len());
+        assert_eq!(self.sums.len(), maxima.n_outputs * rows * sixteens);
         // SAFETY: all addresses were just checked; `V` is available by `run`'s contract.
         unsafe { weights::<V>(&mut self) }
     }
@@ -169,61 +163,63 @@ impl Kernel for RoutedWeights<'_> {
 
 #[inline(always)]
 unsafe fn weights<V: Vector>(job: &mut RoutedWeights<'_>) {
-    let maxima = job.maxima;
+    let (maxima, [rows, sixteens]) = (job.maxima, job.met);
     let windows = maxima.rows * maxima.columns;
-    // As many examples at a time as stay in cache.
-    let bytes = job.example * size_of::<f32>();
-    let groups = LANES.div_ceil((CACHED[0] / bytes).max(1)).min(LANES);
-    let group = LANES.div_ceil(groups);
-    let mut lists = Lists::new(groups, group * maxima.n_outputs * windows);
+    // What a position meets lies side by side, so that no load crosses a line of the cache:
+    // `[column][row][sixteen]`.
+    let steps = [sixteens, (2 * maxima.rows + rows - 1) * sixteens];
+    let mut lists = Lists::new(LANES, maxima.n_outputs * windows);
     let mut ends = Vec::with_capacity(maxima.n_outputs);
     for o in 0..maxima.n_outputs {
         let maximum = |w: usize| {
-            let base = w / maxima.columns * job.steps[0] + w % maxima.columns * job.steps[1];
+            let base = w / maxima.columns * steps[0] + w % maxima.columns * steps[1];
             let at = o * windows + w;
             (&maxima.upstream[at], maxima.choices[at], 2 * base)
         };
-        let list = (|l| l / group, job.example);
         // SAFETY: `V` is available by the caller's contract.
-        unsafe { lists.push::<V>(list, job.steps, (0..windows).map(maximum)) };
+        unsafe { lists.push::<V>(|l| l, steps, windows, maximum) };
         ends.push(lists.lengths.clone());
     }
-    let n = job.segments.len();
-    for group in 0..groups {
-        let list = lists.get(group);
-        let mut from = 0;
-        for (sums, ends) in job.sums.chunks_exact_mut(n).zip(&ends) {
-            let to = ends[group] as usize;
-            for tile in tiles::<V>(n) {
-                let (segments, sums) = (&job.segments[tile.clone()], &mut sums[tile.clone()]);
-                // SAFETY: `RoutedWeights::run`.
-                unsafe { with_tile!(tile, add_inputs, job.x, &list[from..to], segments, sums) }
+    let mut met = vec![Lanes::ZERO; 2 * maxima.columns * steps[1]];
+    for example in 0..LANES {
+        let x = &job.x[example * job.example..][..job.example];
+        for (column, met) in met.chunks_exact_mut(steps[1]).enumerate() {
+            for (row, met) in met.chunks_exact_mut(sixteens).enumerate() {
+                for (i, met) in met.iter_mut().enumerate() {
+                    let at = row * job.steps[0] + column * job.steps[1] + i * LANES;
+                    // SAFETY: `RoutedWeights::run` checked the last of these addresses.
+                    unsafe { V::load_floats(x.as_ptr().add(at)).store(met) };
+                }
             }
-            from = to;
+        }
+        let mut from = 0;
+        for (sums, ends) in job.sums.chunks_exact_mut(rows * sixteens).zip(&ends) {
+            let list = lists.get(example, from..ends[example]);
+            for tile in tiles::<V>(sums.len()) {
+                let (met, sums) = (&met[tile.start..], &mut sums[tile.clone()]);
+                // SAFETY: `RoutedWeights::run`.
+                unsafe { with_tile!(tile, add_met, met, list, sums) }
+            }
+            from = ends[example];
         }
     }
 }
 
-/// Adds what `list` meets of `x` to the sums of a tile of segments.
+/// Adds what `list` meets to the sums of a tile.
 #[inline(always)]
-unsafe fn add_inputs<V: Vector, const T: usize>(
-    x: &[f32],
-    list: &[Routed],
-    segments: &[u32],
-    sums: &mut [Lanes],
-) {
-    // SAFETY: places lie between the first and the last position, see `RoutedWeights::run`.
+unsafe fn add_met<V: Vector, const T: usize>(met: &[Lanes], list: Routed<'_>, sums: &mut [Lanes]) {
+    // SAFETY: places lie between the first and the last position, behind which there is what
+    // that one meets.
     unsafe {
         let mut acc = [V::splat(0.0); T];
         for t in 0..T {
             acc[t] = V::load(&raw const sums[t]);
         }
-        for routed in list {
-            let x = x.as_ptr().add(routed.place as usize);
-            let gradient = V::splat(routed.gradient);
+        for (gradient, place) in list.0.iter().zip(list.1) {
+            let met = met.as_ptr().add(place.to_bits() as usize);
+            let gradient = V::splat(*gradient);
             for t in 0..T {
-                let x = V::load_floats(x.add(*segments.get_unchecked(t) as usize));
-                acc[t] = acc[t].fma(x, gradient);
+                acc[t] = acc[t].fma(V::load(met.add(t)), gradient);
             }
         }
         for t in 0..T {
@@ -279,7 +275,7 @@ unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
     let n_rows = job.segments.len() / down;
     let at_once = n_rows.div_ceil(n_rows.div_ceil((SUMS / down).max(1)));
     let bytes = 2 * (at_once + 1) * down * size_of::<Lanes>();
-    let groups = maxima.n_outputs.div_ceil((CACHED[1] / bytes).max(1));
+    let groups = maxima.n_outputs.div_ceil((CACHED / bytes).max(1));
     let group = maxima.n_outputs.div_ceil(groups);
     let mut lists = Lists::new(maxima.columns * LANES, group);
     for row in 0..maxima.rows {
@@ -287,15 +283,16 @@ unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
             let outputs = first..maxima.n_outputs.min(first + group);
             lists.lengths.fill(0);
             for column in 0..maxima.columns {
-                let maximum = |o: usize| {
+                let maximum = |i: usize| {
+                    let o = outputs.start + i;
                     let at = o * windows + row * maxima.columns + column;
                     let base = o * of_output + down;
                     (&maxima.upstream[at], maxima.choices[at], base)
                 };
                 let steps = [down.wrapping_neg(), right];
-                let list = (|l| column * LANES + l, 0);
+                let list = |l| column * LANES + l;
                 // SAFETY: `V` is available by the caller's contract.
-                unsafe { lists.push::<V>(list, steps, outputs.clone().map(maximum)) };
+                unsafe { lists.push::<V>(list, steps, outputs.len(), maximum) };
             }
             for start in (0..job.segments.len()).step_by(at_once * down) {
                 let rows = start..job.segments.len().min(start + at_once * down);
@@ -322,7 +319,8 @@ unsafe fn add_windows<V: Vector>(
         let tile = rows.start + tile.start..rows.start + tile.end;
         let (weights, segments) = (&job.weights[tile.start..], &job.segments[tile.clone()]);
         for example in 0..LANES {
-            let list = lists.get(column * LANES + example);
+            let list = column * LANES + example;
+            let list = lists.get(list, 0..lists.lengths[list]);
             let out = &mut job.out[example * job.example + window..];
             // SAFETY: `RoutedInput::run`.
             unsafe { with_tile!(tile, add_weights, weights, list, segments, out) }
@@ -334,7 +332,7 @@ unsafe fn add_windows<V: Vector>(
 #[inline(always)]
 unsafe fn add_weights<V: Vector, const T: usize>(
     weights: &[Lanes],
-    list: &[Routed],
+    list: Routed<'_>,
     segments: &[u32],
     out: &mut [f32],
 ) {
@@ -345,9 +343,9 @@ unsafe fn add_weights<V: Vector, const T: usize>(
         for t in 0..T {
             acc[t] = V::load_floats(out.add(*segments.get_unchecked(t) as usize));
         }
-        for routed in list {
-            let weights = weights.as_ptr().add(routed.place as usize);
-            let gradient = V::splat(routed.gradient);
+        for (gradient, place) in list.0.iter().zip(list.1) {
+            let weights = weights.as_ptr().add(place.to_bits() as usize);
+            let gradient = V::splat(*gradient);
             for t in 0..T {
                 acc[t] = acc[t].fma(V::load(weights.add(t)), gradient);
             }

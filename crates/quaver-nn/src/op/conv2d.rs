@@ -4,7 +4,7 @@ use super::conv_plan::{TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
 use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
 use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
-use super::{Shape, Stochastic, single};
+use super::{Shape, Stochastic, scratch_of, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
@@ -292,9 +292,9 @@ impl Layer for ConvLayer {
         }
         if let Some(gradients) = chunk.param_gradients.take() {
             let mut sums = vec![Lanes::ZERO; gradients[0].len()];
-            chunk.scratch.resize(self.padded_size(), Lanes::ZERO);
+            let scratch = scratch_of(chunk.scratch, self.padded_size());
             for (x, upstream) in chunk.inputs[0].chunks_exact(x_block).zip(upstream) {
-                let x = self.padded(x, chunk.scratch);
+                let x = self.padded(x, scratch);
                 self.add_weight_gradient(chunk.simd, x, 0, upstream, &mut sums);
             }
             let (lanes, sums) = (&sums, &mut gradients[0]);

@@ -266,6 +266,12 @@ pub struct Backward<'a> {
     pub scratch: &'a mut Vec<Lanes>,
 }
 
+/// The first `size` lanes of a worker's memory, whatever they hold.
+pub(crate) fn scratch_of(memory: &mut Vec<Lanes>, size: usize) -> &mut [Lanes] {
+    memory.resize(memory.len().max(size), Lanes::ZERO);
+    &mut memory[..size]
+}
+
 /// An op at fixed shapes, working on chunks.
 pub trait Layer: Send + Sync {
     /// Words a block's forward pass saves for the way back, beside its output.

@@ -7,7 +7,7 @@ use super::sum::finish;
 use super::threshold::{Chain, Pool, Thresholds, is_monotone};
 use crate::graph::Graph;
 use crate::kernel::{LANES, Lanes, Simd};
-use crate::op::{Dropout, Flatten, MaxPool2d, Prepared, Quantize};
+use crate::op::{Dropout, Flatten, MaxPool2d, Prepared, Quantize, scratch_of};
 use crate::plan::{Plan, followers};
 
 /// What a node does. Bits are the same numbers as the floats that they stand for.
@@ -277,9 +277,7 @@ impl Product {
             channels,
             positions,
         } = self.layer.output;
-        let (scratch, size) = (chunk.scratch, channels * positions * chunk.blocks);
-        scratch.resize(scratch.len().max(size), Lanes::ZERO);
-        let sums = &mut scratch[..size];
+        let sums = scratch_of(chunk.scratch, channels * positions * chunk.blocks);
         self.layer.sums(simd, weights, (x, folded), sums);
         let factor = chunk.factor;
         let known = signs.thresholds.iter().find(|known| known.factor == factor);

@@ -54,6 +54,11 @@ impl Vector for Avx512 {
         Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
     }
     #[inline(always)]
+    unsafe fn compress(self, kept: u16, to: *mut f32) {
+        // SAFETY: the trait's contract. Compressing into memory is slow on some machines.
+        unsafe { Self(_mm512_maskz_compress_ps(kept, self.0)).store_floats(to) }
+    }
+    #[inline(always)]
     unsafe fn transpose(square: &mut [Self; LANES]) {
         // SAFETY: the trait's contract.
         unsafe {

@@ -40,6 +40,19 @@ pub(crate) trait Vector: Copy {
     unsafe fn mul(self, by: Self) -> Self;
     /// `self + a * b`, rounded once.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
+    /// Lanes whose bit is set in `kept`, side by side; sixteen floats are written.
+    unsafe fn compress(self, kept: u16, to: *mut f32) {
+        let mut lanes = Lanes::ZERO;
+        // SAFETY: the trait's contract.
+        unsafe {
+            self.store(&raw mut lanes);
+            let mut n = 0;
+            for (l, value) in lanes.0.into_iter().enumerate() {
+                *to.add(n) = value;
+                n += usize::from(kept >> l & 1);
+            }
+        }
+    }
     /// Number i of each becomes a register.
     unsafe fn transpose(square: &mut [Self; LANES]) {
         let mut rows = [Lanes::ZERO; LANES];
