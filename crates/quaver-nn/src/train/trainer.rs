@@ -7,7 +7,7 @@
 use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, arguments, chunk_examples};
-use crate::kernel::Lanes;
+use crate::kernel::{LANES, Lanes};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Param, Prepared};
@@ -17,6 +17,9 @@ use crate::profile::{Clock, Phase, Profile};
 use crate::rounds::{awake, each};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+
+/// Examples of a chunk at most.
+const MOST: usize = 2 * LANES;
 
 /// Optimizer state: what a checkpoint holds beside the model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -185,7 +188,12 @@ impl Trainer {
     }
 
     fn n_chunks(&self, examples: usize) -> usize {
-        examples.div_ceil(chunk_examples(&self.plan, Keep::All))
+        examples.div_ceil(self.chunk_examples())
+    }
+
+    /// Examples in a full chunk: few enough for a common batch to keep several threads busy.
+    fn chunk_examples(&self) -> usize {
+        chunk_examples(&self.plan, Keep::All).min(MOST)
     }
 
     fn prepare(&mut self, draw: Draw) {
@@ -201,7 +209,7 @@ impl Trainer {
     }
 
     fn cut(&mut self, batch: &Batch<'_>) -> Vec<Chunk> {
-        let examples = chunk_examples(&self.plan, Keep::All);
+        let examples = self.chunk_examples();
         let ids = batch.ids.chunks(examples).enumerate();
         let chunks: Vec<Chunk> = ids.map(|(c, ids)| Chunk::new(c * examples, ids)).collect();
         while self.chunks.len() < chunks.len() {
