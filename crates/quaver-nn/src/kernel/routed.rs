@@ -11,8 +11,8 @@ use std::ops::Range;
 /// first-level cache.
 const CACHED: usize = 44 * 1024;
 
-/// Sums of sixteen numbers that fit in registers where these are wide.
-const SUMS: usize = 24;
+/// Sums of sixteen numbers that are worth one list, on any machine: it sets the order of sums.
+const AT_ONCE: usize = 18;
 
 /// Gradients of one block's maxima, `[output][row][column]` of windows.
 #[derive(Clone, Copy)]
@@ -113,20 +113,20 @@ impl Lists {
 
 /// Sizes of the tiles into which `n` sums go: as few as registers allow, and about equal.
 fn tiles<V: Vector>(n: usize) -> impl Iterator<Item = Range<usize>> {
-    let tiles = n.div_ceil(if V::WIDE { SUMS } else { 6 });
+    let tiles = n.div_ceil(V::SUMS);
     (0..tiles).map(move |t| n * t / tiles..n * (t + 1) / tiles)
 }
 
 /// Calls `$run` with the size of a tile as a constant.
 macro_rules! with_tile {
     ($tile:expr, $run:ident, $($argument:expr),*) => {
-        with_tile!(@ $tile, $run, ($($argument),*), 1 2 3 4 5 6, 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24)
+        with_tile!(@ $tile, $run, ($($argument),*),
+            1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
     };
-    (@ $tile:expr, $run:ident, $arguments:tt, $($narrow:literal)*, $($wide:literal)*) => {
+    (@ $tile:expr, $run:ident, $arguments:tt, $($size:literal)*) => {
         match $tile.len() {
-            $($narrow => $run::<V, $narrow> $arguments,)*
-            $($wide if V::WIDE => $run::<V, $wide> $arguments,)*
-            _ => unreachable!("tiles have sizes"),
+            $($size if $size <= V::SUMS => $run::<V, $size> $arguments,)*
+            _ => unreachable!("no tile is larger"),
         }
     };
 }
@@ -270,10 +270,9 @@ unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
     let windows = maxima.rows * maxima.columns;
     let of_output = job.weights.len() / maxima.n_outputs;
     let [down, right] = job.weight_steps;
-    // As many whole rows of a window at a time as sums fit in most registers. Rows of a window
-    // are summed column after column, whatever the tiles of a row are.
+    // A few whole rows of a window at a time, summed column after column, whatever tiles are.
     let n_rows = job.segments.len() / down;
-    let at_once = n_rows.div_ceil(n_rows.div_ceil((SUMS / down).max(1)));
+    let at_once = n_rows.div_ceil(n_rows.div_ceil((AT_ONCE / down).max(1)));
     let bytes = 2 * (at_once + 1) * down * size_of::<Lanes>();
     let groups = maxima.n_outputs.div_ceil((CACHED / bytes).max(1));
     let group = maxima.n_outputs.div_ceil(groups);

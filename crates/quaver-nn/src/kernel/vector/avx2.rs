@@ -69,6 +69,7 @@ unsafe fn at_least(words: [__m256i; 2], threshold: u16) -> [__m256; 2] {
 
 impl Vector for Avx2 {
     const WIDE: bool = false;
+    const SUMS: usize = 6;
     type Mask = [__m256; 2];
     type Words = [__m256i; 2];
     #[inline(always)]

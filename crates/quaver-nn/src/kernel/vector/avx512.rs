@@ -11,6 +11,7 @@ const ODD: __mmask16 = 0xAAAA;
 
 impl Vector for Avx512 {
     const WIDE: bool = true;
+    const SUMS: usize = 18;
     type Mask = __mmask16;
     type Words = __m512i;
     #[inline(always)]

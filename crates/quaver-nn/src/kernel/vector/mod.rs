@@ -26,6 +26,8 @@ pub(crate) use neon::Neon;
 pub(crate) trait Vector: Copy {
     /// Whether at least 24 accumulators fit in registers (else six).
     const WIDE: bool;
+    /// Accumulators of the largest tile, where tiles come in every size.
+    const SUMS: usize;
     /// Yes or no for each lane.
     type Mask: Copy;
     /// Sixteen unsigned 32-bit integers.

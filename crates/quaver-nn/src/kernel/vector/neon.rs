@@ -23,6 +23,7 @@ unsafe fn bit(quarter: usize) -> uint32x4_t {
 // the trait's contract.
 impl Vector for Neon {
     const WIDE: bool = false;
+    const SUMS: usize = 6;
     type Mask = [uint32x4_t; 4];
     type Words = [uint32x4_t; 4];
     #[inline(always)]

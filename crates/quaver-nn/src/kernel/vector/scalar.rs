@@ -12,6 +12,7 @@ fn zip<A: Copy, B: Copy, C>(a: [A; LANES], b: [B; LANES], f: impl Fn(A, B) -> C)
 
 impl Vector for Scalar {
     const WIDE: bool = false;
+    const SUMS: usize = 1;
     type Mask = [bool; LANES];
     type Words = [u32; LANES];
     #[inline(always)]
