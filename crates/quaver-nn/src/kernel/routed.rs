@@ -112,6 +112,7 @@ impl Lists {
 }
 
 /// Sizes of the tiles into which `n` sums go: as few as registers allow, and about equal.
+#[inline(always)]
 fn tiles<V: Vector>(n: usize) -> impl Iterator<Item = Range<usize>> {
     let tiles = n.div_ceil(V::SUMS);
     (0..tiles).map(move |t| n * t / tiles..n * (t + 1) / tiles)

@@ -20,27 +20,32 @@ pub(super) unsafe fn sum(v: __m256) -> f32 {
     }
 }
 
-/// Number i of each becomes a register.
+/// Number i of each becomes a register. No closures: they would not be compiled for AVX2.
 #[inline(always)]
-unsafe fn transpose(rows: [__m256; 8]) -> [__m256; 8] {
+unsafe fn transpose(rows: &mut [__m256; 8]) {
     // SAFETY: called from functions compiled for AVX2.
     unsafe {
         // Pairs of rows, then fours of them: half q of `fours[4 i + j]` is column 4 q + j of rows
         // 4 i to 4 i + 3.
         let mut fours = [_mm256_setzero_ps(); 8];
         for i in 0..2 {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|row| rows[4 * i + row]);
-            let low = [_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)];
-            let high = [_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)];
-            for (j, [first, second]) in [low, high].into_iter().enumerate() {
-                fours[4 * i + 2 * j] = _mm256_shuffle_ps::<0x44>(first, second);
-                fours[4 * i + 2 * j + 1] = _mm256_shuffle_ps::<0xEE>(first, second);
-            }
+            let (a, b, c, d) = (
+                rows[4 * i],
+                rows[4 * i + 1],
+                rows[4 * i + 2],
+                rows[4 * i + 3],
+            );
+            let low = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let high = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            fours[4 * i] = _mm256_shuffle_ps::<0x44>(low.0, low.1);
+            fours[4 * i + 1] = _mm256_shuffle_ps::<0xEE>(low.0, low.1);
+            fours[4 * i + 2] = _mm256_shuffle_ps::<0x44>(high.0, high.1);
+            fours[4 * i + 3] = _mm256_shuffle_ps::<0xEE>(high.0, high.1);
         }
-        std::array::from_fn(|i| match i {
-            0..4 => _mm256_permute2f128_ps::<0x20>(fours[i], fours[4 + i]),
-            _ => _mm256_permute2f128_ps::<0x31>(fours[i - 4], fours[i]),
-        })
+        for i in 0..4 {
+            rows[i] = _mm256_permute2f128_ps::<0x20>(fours[i], fours[4 + i]);
+            rows[4 + i] = _mm256_permute2f128_ps::<0x31>(fours[i], fours[4 + i]);
+        }
     }
 }
 
@@ -134,14 +139,17 @@ impl Vector for Avx2 {
     unsafe fn transpose(square: &mut [Self; LANES]) {
         // SAFETY: the trait's contract.
         unsafe {
-            let rows = *square;
-            let upper = std::array::from_fn(|i| rows[i]);
-            let lower = std::array::from_fn(|i| rows[8 + i]);
-            let [a, b] = [upper, lower].map(|rows: [Self; 8]| transpose(rows.map(|row| row.0)));
-            let [c, d] = [upper, lower].map(|rows: [Self; 8]| transpose(rows.map(|row| row.1)));
+            let mut quarters = [[_mm256_setzero_ps(); 8]; 4];
             for i in 0..8 {
-                square[i] = Self(a[i], b[i]);
-                square[8 + i] = Self(c[i], d[i]);
+                (quarters[0][i], quarters[2][i]) = (square[i].0, square[i].1);
+                (quarters[1][i], quarters[3][i]) = (square[8 + i].0, square[8 + i].1);
+            }
+            for quarter in &mut quarters {
+                transpose(quarter);
+            }
+            for i in 0..8 {
+                square[i] = Self(quarters[0][i], quarters[1][i]);
+                square[8 + i] = Self(quarters[2][i], quarters[3][i]);
             }
         }
     }

@@ -43,6 +43,7 @@ pub(crate) trait Vector: Copy {
     /// `self + a * b`, rounded once.
     unsafe fn fma(self, a: Self, b: Self) -> Self;
     /// Lanes whose bit is set in `kept`, side by side; sixteen floats are written.
+    #[inline(always)]
     unsafe fn compress(self, kept: u16, to: *mut f32) {
         let mut lanes = Lanes::ZERO;
         // SAFETY: the trait's contract.
@@ -56,6 +57,7 @@ pub(crate) trait Vector: Copy {
         }
     }
     /// Number i of each becomes a register.
+    #[inline(always)]
     unsafe fn transpose(square: &mut [Self; LANES]) {
         let mut rows = [Lanes::ZERO; LANES];
         // SAFETY: the trait's contract; rows are sixteen floats.
