@@ -182,6 +182,7 @@ impl ConvPoolLayer {
         let outputs = self.conv.op.out_channels;
         let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
         let mut dx = chunk.input_gradients[0].take();
+        let train = chunk.param_gradients.is_some();
         let n_weights = chunk.param_gradients.as_ref().map_or(0, |g| g[0].len());
         let mut weight = vec![Lanes::ZERO; n_weights];
         let mut bias = vec![Lanes::ZERO; outputs];
@@ -195,29 +196,38 @@ impl ConvPoolLayer {
         let (padded, spread) = scratch_of(chunk.scratch, padded + strip).split_at_mut(padded);
         for b in 0..chunk.blocks {
             let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
-            let x = match chunk.param_gradients {
-                Some(_) => self.conv.padded(x, padded),
-                None => x,
+            let upstream = &chunk.upstream[b * y_block..(b + 1) * y_block];
+            let choices = &chunk.saved[b * y_block..(b + 1) * y_block];
+            let x = match train {
+                true => self.conv.padded(x, padded),
+                false => x,
             };
             for row in (0..self.rows).step_by(at_once) {
                 simd.run(Spread {
-                    upstream: &chunk.upstream[b * y_block..(b + 1) * y_block],
-                    choices: &chunk.saved[b * y_block..(b + 1) * y_block],
+                    upstream,
+                    choices,
                     windows: self.rows * self.columns,
                     rows: row..row + at_once,
                     columns: self.columns,
                     plane: [height, plane[1]],
                     out: spread,
-                    sums: &mut bias,
                 });
                 if let Some(dx) = &mut dx {
                     let dx = &mut dx[b * x_block..(b + 1) * x_block];
                     self.conv.input_gradient(prepared, simd, spread, dx);
                 }
-                if chunk.param_gradients.is_some() {
+                if train {
                     self.conv
                         .add_weight_gradient(simd, x, SIDE * row, spread, &mut weight);
                 }
+            }
+            if train {
+                let sums = &mut bias;
+                simd.run(ChosenSums {
+                    upstream,
+                    choices,
+                    sums,
+                });
             }
         }
         if let Some(gradients) = chunk.param_gradients.take() {

@@ -16,10 +16,10 @@ pub(crate) struct RoutedConv {
     /// Height and width of the input, and how far into the padded one it lies.
     size: [usize; 2],
     padding: usize,
-    /// Numbers of an example in lines, and of one of its rows.
+    /// Numbers of a padded example with room behind it, and of one of its rows.
     example: usize,
     row: usize,
-    /// Where in an input's row of an example each number of the other layout's lies.
+    /// Where in a block the numbers of a row, `[column][channel]`, lie.
     order: Vec<u32>,
     /// Rows of the input that an output meets, and sixteens of numbers in each.
     met: [usize; 2],

@@ -211,8 +211,6 @@ pub(crate) struct Spread<'a> {
     pub(crate) plane: [usize; 2],
     /// Gradient of the convolution's outputs, `[output][row][column]`, overwritten.
     pub(crate) out: &'a mut [Lanes],
-    /// Sum over positions for each output, added to.
-    pub(crate) sums: &'a mut [Lanes],
 }
 
 impl Kernel for Spread<'_> {
@@ -226,34 +224,27 @@ impl Kernel for Spread<'_> {
         if [2 * self.rows.len(), 2 * self.columns] != self.plane {
             self.out.fill(Lanes::ZERO);
         }
-        let planes = self.out.chunks_exact_mut(height * width).zip(self.sums);
+        let planes = self.out.chunks_exact_mut(height * width);
         let maxima = self
             .upstream
             .chunks_exact(windows)
             .zip(self.choices.chunks_exact(windows));
-        for ((out, sum), (upstream, choices)) in planes.zip(maxima) {
+        for (out, (upstream, choices)) in planes.zip(maxima) {
             // SAFETY: `V` is available by `run`'s contract; windows lie inside the plane.
             unsafe {
                 let zero = V::splat(0.0);
-                let mut total = V::load(sum);
                 for (i, row) in self.rows.clone().enumerate() {
                     for column in 0..self.columns {
                         let place = row * self.columns + column;
                         let u = V::load(upstream.get_unchecked(place));
                         let choice = *choices.get_unchecked(place);
                         let to = out.as_mut_ptr().add(2 * (i * width + column));
-                        let mut anywhere = 0;
                         for p in 0..4 {
-                            let here = of_position(choice, p);
-                            anywhere |= here;
-                            let here = V::select(V::mask(here), u, zero);
-                            here.store(to.add(p / 2 * width + p % 2));
+                            let here = V::mask(of_position(choice, p));
+                            V::select(here, u, zero).store(to.add(p / 2 * width + p % 2));
                         }
-                        // Of the four at most one is not zero, and a sum waits for the one before.
-                        total = total.add(V::select(V::mask(anywhere), u, zero));
                     }
                 }
-                total.store(sum);
             }
         }
     }

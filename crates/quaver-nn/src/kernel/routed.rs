@@ -64,13 +64,13 @@ impl Lists {
         (&self.gradients[part.clone()], &self.places[part])
     }
 
-    /// Appends the gradients of `n` maxima, those of example `l` to list `list(l)`. With a maximum
-    /// comes the place of its window's first position; the others lie `steps` down and to the
-    /// right of it.
+    /// Appends the gradients of `n` maxima, those of each of sixteen examples to a list of its own
+    /// from `first_list` on. With a maximum comes the place of its window's first position; the
+    /// others lie `steps` down and to the right of it.
     #[inline(always)]
     unsafe fn push<'a, V: Vector>(
         &mut self,
-        list: impl Fn(usize) -> usize,
+        first_list: usize,
         steps: [usize; 2],
         n: usize,
         maximum: impl Fn(usize) -> (&'a Lanes, Choice, usize),
@@ -97,8 +97,9 @@ impl Lists {
                 V::transpose(&mut gradients);
                 V::transpose(&mut places);
                 for l in 0..LANES {
-                    let length = &mut self.lengths[list(l)];
-                    let to = list(l) * self.room + *length;
+                    let list = first_list + l;
+                    let length = &mut self.lengths[list];
+                    let to = list * self.room + *length;
                     assert!(to + LANES <= self.gradients.len());
                     let above = V::bits(gradients[l].greater_or_nan(zero));
                     let kept = above | V::bits(zero.greater(gradients[l]));
@@ -178,7 +179,7 @@ unsafe fn weights<V: Vector>(job: &mut RoutedWeights<'_>) {
             (&maxima.upstream[at], maxima.choices[at], 2 * base)
         };
         // SAFETY: `V` is available by the caller's contract.
-        unsafe { lists.push::<V>(|l| l, steps, windows, maximum) };
+        unsafe { lists.push::<V>(0, steps, windows, maximum) };
         ends.push(lists.lengths.clone());
     }
     let mut met = vec![Lanes::ZERO; 2 * maxima.columns * steps[1]];
@@ -290,9 +291,8 @@ unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
                     (&maxima.upstream[at], maxima.choices[at], base)
                 };
                 let steps = [down.wrapping_neg(), right];
-                let list = |l| column * LANES + l;
                 // SAFETY: `V` is available by the caller's contract.
-                unsafe { lists.push::<V>(list, steps, outputs.len(), maximum) };
+                unsafe { lists.push::<V>(column * LANES, steps, outputs.len(), maximum) };
             }
             for start in (0..job.segments.len()).step_by(at_once * down) {
                 let rows = start..job.segments.len().min(start + at_once * down);

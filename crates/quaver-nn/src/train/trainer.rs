@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// Examples of a chunk at most.
-const MOST: usize = 2 * LANES;
+const CHUNK_EXAMPLES: usize = 2 * LANES;
 
 /// Optimizer state: what a checkpoint holds beside the model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -193,7 +193,7 @@ impl Trainer {
 
     /// Examples in a full chunk: few enough for a common batch to keep several threads busy.
     fn chunk_examples(&self) -> usize {
-        chunk_examples(&self.plan, Keep::All).min(MOST)
+        chunk_examples(&self.plan, Keep::All).min(CHUNK_EXAMPLES)
     }
 
     fn prepare(&mut self, draw: Draw) {
