@@ -1,5 +1,14 @@
 //! Quaver: how quantized and binarized networks behave under adversarial input.
 
+/// Declares the plug-ins of a folder, a file each, and the list of their entries, in this order.
+macro_rules! plug_ins {
+    ($(#[$about:meta])* pub const $list:ident: $entry:ty = [$($name:ident),+ $(,)?];) => {
+        $(pub mod $name;)+
+        $(#[$about])*
+        pub const $list: &[&$entry] = &[$(&$name::ENTRY),+];
+    };
+}
+
 pub mod attack;
 pub mod binomial;
 pub mod classifier;

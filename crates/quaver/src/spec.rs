@@ -1,8 +1,8 @@
 //! Spec strings such as `pgd(eps=0.3,n_steps=40)`: one notation for everything that is
 //! found by name (attacks, quantizers, measures, detectors) in flags, files and reports.
 //!
-//! Parameters are plain serde structs with defaults; fields of real numbers are `f64`, so that
-//! what a user typed is what is printed back.
+//! What a plug-in takes is a list of [`Parameter`]s; its values are read into a plain serde
+//! struct. Fields of real numbers are `f64`, so that what a user typed is what is printed back.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+mod parameter;
 mod text;
 mod value;
 
+pub use parameter::{Allowed, Interval, Parameter};
 pub use text::split_list;
 pub use value::Value;
 
@@ -151,6 +153,46 @@ impl Spec {
         Ok(spec)
     }
 
+    /// Values of all `parameters`: those that the spec gives, else the defaults.
+    ///
+    /// # Errors
+    /// [`SpecError::UnknownParameter`] and [`SpecError::OutOfRange`], naming the parameter.
+    pub fn values(&self, parameters: &[Parameter]) -> Result<Values, SpecError> {
+        let mut given = self.named(parameters)?;
+        let mut params = BTreeMap::new();
+        for parameter in parameters {
+            let value = match given.remove(parameter.name) {
+                Some(value) => value.clone(),
+                None => Value::parse(parameter.default, parameter.name)?,
+            };
+            parameter.check(&value)?;
+            params.insert(parameter.name.to_owned(), value);
+        }
+        Ok(Values(Self {
+            name: self.name.clone(),
+            params,
+            bare: None,
+        }))
+    }
+
+    /// What the spec gives, by name.
+    fn named(&self, parameters: &[Parameter]) -> Result<BTreeMap<&str, &Value>, SpecError> {
+        let known: Vec<&str> = parameters.iter().map(|one| one.name).collect();
+        let mut given: BTreeMap<&str, &Value> = BTreeMap::new();
+        if let Some(value) = &self.bare {
+            let [only] = parameters else {
+                return Err(self.unknown_parameter(&value.to_string(), &known));
+            };
+            given.insert(only.name, value);
+        }
+        for (name, value) in &self.params {
+            if !known.contains(&name.as_str()) || given.insert(name, value).is_some() {
+                return Err(self.unknown_parameter(name, &known));
+            }
+        }
+        Ok(given)
+    }
+
     /// The parameter struct: defaults, overridden by what the spec gives.
     ///
     /// # Errors
@@ -161,7 +203,7 @@ impl Spec {
     {
         let defaults = fields(&self.name, &T::default())?;
         let mut merged = defaults.clone();
-        for (key, value) in self.named(&defaults)? {
+        for (key, value) in self.named_fields(&defaults)? {
             let mut alone = defaults.clone();
             alone.insert(key.clone(), value.to_json());
             if let Err(reason) = serde_json::from_value::<T>(Json::Object(alone)) {
@@ -177,7 +219,7 @@ impl Spec {
         serde_json::from_value(Json::Object(merged)).map_err(|e| self.wrong_whole(&e.to_string()))
     }
 
-    fn named(
+    fn named_fields(
         &self,
         defaults: &serde_json::Map<String, Json>,
     ) -> Result<Vec<(String, Value)>, SpecError> {
@@ -218,6 +260,28 @@ impl Spec {
             got: self.to_string(),
             reason: reason.to_owned(),
         }
+    }
+}
+
+/// The values of all parameters of a plug-in, each in its range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values(Spec);
+
+impl Values {
+    /// As a struct with a field for each parameter.
+    ///
+    /// # Errors
+    /// [`SpecError::WrongValue`] if the struct has others.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SpecError> {
+        let json = |(name, value): (&String, &Value)| (name.clone(), value.to_json());
+        let fields = self.0.params.iter().map(json).collect();
+        serde_json::from_value(Json::Object(fields)).map_err(|e| self.0.wrong_whole(&e.to_string()))
+    }
+
+    /// As a spec that gives all of them.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.0
     }
 }
 
@@ -270,29 +334,32 @@ mod tests {
     use serde::Deserialize;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
     struct Params {
         eps: f64,
         n_steps: u32,
         keep: bool,
         noise: String,
-        seed: Option<u32>,
     }
 
-    impl Default for Params {
-        fn default() -> Self {
-            Self {
-                eps: 0.3,
-                n_steps: 40,
-                keep: true,
-                noise: "off".to_owned(),
-                seed: None,
-            }
+    const fn parameter(name: &'static str, default: &'static str, allowed: Allowed) -> Parameter {
+        let about = "";
+        Parameter {
+            name,
+            default,
+            allowed,
+            about,
         }
     }
 
-    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
+    const ALL: &[Parameter] = &[
+        parameter("eps", "0.3", Allowed::Real(&[Interval::closed(0.0, 1.0)])),
+        parameter("keep", "true", Allowed::Flag),
+        parameter("n_steps", "40", Allowed::Integer(1, 100)),
+        parameter("noise", "off", Allowed::Spec("noise", |_| Ok(()))),
+    ];
+    const BITS: &[Parameter] = &[parameter("bits", "1", Allowed::Integer(1, 8))];
+
+    #[derive(Debug, PartialEq, Deserialize)]
     struct One {
         bits: u32,
     }
@@ -304,7 +371,7 @@ mod tests {
     fn message(text: &str) -> String {
         match text.parse::<Spec>() {
             Err(error) => error.to_string(),
-            Ok(spec) => spec.params::<Params>().unwrap_err().to_string(),
+            Ok(spec) => spec.values(ALL).unwrap_err().to_string(),
         }
     }
 
@@ -322,13 +389,18 @@ mod tests {
 
     #[test]
     fn fills_defaults_and_prints_all_in_force() {
-        let params: Params = parse("pgd(eps=1,noise=eot(20))").params().unwrap();
+        let params: Params = parse("pgd(eps=1,noise=eot(20))")
+            .values(ALL)
+            .unwrap()
+            .read()
+            .unwrap();
         assert_eq!(
             params,
             Params {
                 eps: 1.0,
+                n_steps: 40,
+                keep: true,
                 noise: "eot(20)".to_owned(),
-                ..Params::default()
             }
         );
         let spec = Spec::of("pgd", &params).unwrap();
@@ -336,15 +408,18 @@ mod tests {
             spec.to_string(),
             "pgd(eps=1,keep=true,n_steps=40,noise=eot(20))"
         );
-        assert_eq!(spec.params::<Params>().unwrap(), params);
+        assert_eq!(spec.values(ALL).unwrap().spec(), &spec);
     }
 
     #[test]
     fn one_bare_value_names_the_only_parameter() {
-        assert_eq!(parse("k-bit(2)").params::<One>().unwrap(), One { bits: 2 });
+        assert_eq!(
+            parse("k-bit(2)").values(BITS).unwrap().read(),
+            Ok(One { bits: 2 })
+        );
         assert_eq!(parse("k-bit(2)").to_string(), "k-bit(2)");
-        assert!(parse("pgd(2)").params::<Params>().is_err());
-        assert!(parse("k-bit(2,bits=3)").params::<One>().is_err());
+        assert!(parse("pgd(2)").values(ALL).is_err());
+        assert!(parse("k-bit(2,bits=3)").values(BITS).is_err());
     }
 
     #[test]
@@ -352,11 +427,11 @@ mod tests {
         assert_eq!(
             message("pgd(step=1,n_stps=4)"),
             "pgd has no parameter \"n_stps\" (did you mean \"n_steps\"?); \
-             it takes eps, keep, n_steps, noise, seed"
+             it takes eps, keep, n_steps, noise"
         );
         assert_eq!(
             message("pgd(n_steps=1.5)"),
-            "pgd: n_steps = 1.5: invalid type: floating point `1.5`, expected u32"
+            "n_steps = 1.5 is out of range; allowed: whole numbers from 1 to 100"
         );
         assert_eq!(
             message("pgd(eps=nan)"),

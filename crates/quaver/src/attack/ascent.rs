@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{SpecError, check_range};
+use crate::spec::{Allowed, Interval, Parameter};
 use crate::threat::{Budget, Goal, Norm, PixelRange, every};
 
 use super::active::Active;
@@ -23,74 +23,67 @@ pub const DIALECTS: &[Dialect] = &[
 
 /// Largest radius and step size, in pixel units.
 const MAX_LENGTH: f64 = 1000.0;
-/// Most steps.
-const MAX_STEPS: u32 = 100_000;
 
-/// Checks the radius and the norm of a gradient attack.
-///
-/// # Errors
-/// [`SpecError::OutOfRange`] naming the parameter.
-pub fn check_ball(eps: f64, norm: Norm) -> Result<(), SpecError> {
-    check_range("eps", eps, 0.0..=MAX_LENGTH, "0 to 1000")?;
-    if NORMS.contains(&norm) {
-        return Ok(());
-    }
-    Err(SpecError::OutOfRange {
-        name: "norm".to_owned(),
-        got: format!("{norm:?}").to_lowercase(),
-        allowed: "linf, l2".to_owned(),
-    })
-}
+/// Radius of the ball.
+pub const EPS: Parameter = Parameter {
+    name: "eps",
+    default: "0.3",
+    allowed: Allowed::Real(&[Interval::closed(0.0, MAX_LENGTH)]),
+    about: "radius of the ball, in pixel units",
+};
+/// Length of a step.
+pub const STEP_SIZE: Parameter = Parameter {
+    name: "step_size",
+    default: "0.01",
+    allowed: Allowed::Real(&[Interval::above(0.0, MAX_LENGTH)]),
+    about: "length of a step, in pixel units",
+};
+/// Number of steps.
+pub const N_STEPS: Parameter = Parameter {
+    name: "n_steps",
+    default: "40",
+    allowed: Allowed::Integer(1, 100_000),
+    about: "number of steps",
+};
+/// How lengths are measured.
+pub const NORM: Parameter = Parameter {
+    name: "norm",
+    default: "linf",
+    allowed: Allowed::OneOf(&["linf", "l2"]),
+    about: "how lengths are measured",
+};
+/// What is pushed up.
+pub const LOSS: Parameter = Parameter {
+    name: "loss",
+    default: "cross-entropy",
+    allowed: Allowed::OneOf(&[
+        "cross-entropy",
+        "cross-entropy-f64",
+        "margin",
+        "dlr",
+        "prob",
+        "logit",
+        "rest-logits",
+    ]),
+    about: "what is pushed up",
+};
 
-/// Parameters of an attack that takes many steps in a ball.
-///
-/// | name | default | range | meaning |
-/// |---|---|---|---|
-/// | `eps` | 0.3 | 0 to 1000 | radius of the ball, in pixel units |
-/// | `step_size` | 0.01 | above 0 to 1000 | length of a step, in pixel units |
-/// | `n_steps` | 40 | 1 to 100000 | number of steps |
-/// | `norm` | linf | linf, l2 | how lengths are measured |
-/// | `loss` | cross-entropy | any [`Objective`] | what is pushed up |
+/// Values of [`EPS`], [`STEP_SIZE`], [`N_STEPS`], [`NORM`] and [`LOSS`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
 pub struct IteratedParams {
-    /// Radius of the ball, in pixel units; 0 to 1000.
+    /// Radius of the ball, in pixel units.
     pub eps: f64,
-    /// Length of a step, in pixel units; above 0 to 1000.
+    /// Length of a step, in pixel units.
     pub step_size: f64,
-    /// Number of steps; 1 to 100000.
+    /// Number of steps.
     pub n_steps: u32,
-    /// How lengths are measured; linf or l2.
+    /// How lengths are measured.
     pub norm: Norm,
     /// What is pushed up.
     pub loss: Objective,
 }
 
-impl Default for IteratedParams {
-    fn default() -> Self {
-        Self {
-            eps: 0.3,
-            step_size: 0.01,
-            n_steps: 40,
-            norm: Norm::Linf,
-            loss: Objective::CrossEntropy,
-        }
-    }
-}
-
 impl IteratedParams {
-    /// Checks all of them.
-    ///
-    /// # Errors
-    /// [`SpecError::OutOfRange`] naming the parameter.
-    pub fn check(&self) -> Result<(), SpecError> {
-        check_ball(self.eps, self.norm)?;
-        let smallest = f64::from(f32::MIN_POSITIVE);
-        let sizes = smallest..=MAX_LENGTH;
-        check_range("step_size", self.step_size, sizes, "above 0 to 1000")?;
-        check_range("n_steps", self.n_steps, 1..=MAX_STEPS, "1 to 100000")
-    }
-
     /// The ball.
     #[must_use]
     pub const fn budget(&self) -> Budget {

@@ -3,7 +3,7 @@
 use crate::spec::{Spec, SpecError};
 use crate::threat::Budget;
 
-use super::ascent::{DIALECTS, IteratedParams, NORMS};
+use super::ascent::{DIALECTS, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE};
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
 
@@ -16,7 +16,11 @@ pub(super) const ENTRY: Entry = Entry {
     dialects: DIALECTS,
     takes_start: false,
     always_targeted: false,
-    build: |spec| Ok(Box::new(Bim::new(spec.params()?)?)),
+    parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS],
+    build: |values| {
+        let params = values.read()?;
+        Ok(Box::new(Bim { params }))
+    },
 };
 
 /// Basic iterative method (BIM): many small steps along the gradient, from the clean image.
@@ -30,9 +34,6 @@ pub(super) const ENTRY: Entry = Entry {
 /// iterate is returned, as the attack sees them: one that succeeded, else that of the largest loss;
 /// the dialects `cleverhans-2.1` and `cleverhans-3.1` return the last.
 ///
-/// # Parameters
-/// [`IteratedParams`].
-///
 /// # Cost
 /// `n_steps` forward and backward passes for each draw of noise, and one forward pass more to
 /// judge the last iterate.
@@ -43,17 +44,6 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Clone, Debug)]
 pub struct Bim {
     params: IteratedParams,
-}
-
-impl Bim {
-    /// With checked parameters.
-    ///
-    /// # Errors
-    /// [`SpecError::OutOfRange`] naming the parameter.
-    pub fn new(params: IteratedParams) -> Result<Self, SpecError> {
-        params.check()?;
-        Ok(Self { params })
-    }
 }
 
 impl Attack for Bim {

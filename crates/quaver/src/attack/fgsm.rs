@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{Spec, SpecError};
 use crate::threat::{Budget, Norm};
 
-use super::ascent::{Ascent, DIALECTS, Direction, NORMS, check_ball};
+use super::ascent::{Ascent, DIALECTS, Direction, EPS, LOSS, NORM, NORMS};
 use super::objective::Objective;
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
@@ -19,29 +19,18 @@ pub(super) const ENTRY: Entry = Entry {
     dialects: DIALECTS,
     takes_start: false,
     always_targeted: false,
-    build: |spec| Ok(Box::new(Fgsm::new(spec.params()?)?)),
+    parameters: &[EPS, NORM, LOSS],
+    build: |values| {
+        let params = values.read()?;
+        Ok(Box::new(Fgsm { params }))
+    },
 };
 
-/// Parameters of [`Fgsm`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FgsmParams {
-    /// Length of the step, in pixel units; 0 to 1000.
-    pub eps: f64,
-    /// How it is measured; linf or l2.
-    pub norm: Norm,
-    /// What is pushed up.
-    pub loss: Objective,
-}
-
-impl Default for FgsmParams {
-    fn default() -> Self {
-        Self {
-            eps: 0.3,
-            norm: Norm::Linf,
-            loss: Objective::CrossEntropy,
-        }
-    }
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Params {
+    eps: f64,
+    norm: Norm,
+    loss: Objective,
 }
 
 /// Fast gradient sign method (FGSM): one step of length eps along the gradient.
@@ -54,13 +43,6 @@ impl Default for FgsmParams {
 /// "Explaining and Harnessing Adversarial Examples" (2015). Dialects differ in the labels they
 /// attack and in the precision of the loss.
 ///
-/// # Parameters
-/// | name | default | range | meaning |
-/// |---|---|---|---|
-/// | `eps` | 0.3 | 0 to 1000 | length of the step, in pixel units |
-/// | `norm` | linf | linf, l2 | how it is measured |
-/// | `loss` | cross-entropy | any [`Objective`] | what is pushed up |
-///
 /// # Cost
 /// One forward and one backward pass for each draw of noise.
 ///
@@ -68,18 +50,7 @@ impl Default for FgsmParams {
 /// A single step says little about robustness: where it fails, iterated attacks often succeed.
 #[derive(Clone, Debug)]
 pub struct Fgsm {
-    params: FgsmParams,
-}
-
-impl Fgsm {
-    /// With checked parameters.
-    ///
-    /// # Errors
-    /// [`SpecError::OutOfRange`] naming the parameter.
-    pub fn new(params: FgsmParams) -> Result<Self, SpecError> {
-        check_ball(params.eps, params.norm)?;
-        Ok(Self { params })
-    }
+    params: Params,
 }
 
 impl Attack for Fgsm {

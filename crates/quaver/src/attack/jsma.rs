@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Spec, SpecError, check_range};
+use crate::spec::{Allowed, Interval, Parameter, Spec, SpecError, check_range};
 use crate::threat::{Budget, Norm};
 
 use super::active::Active;
@@ -31,7 +31,30 @@ pub(super) const ENTRY: Entry = Entry {
     ],
     takes_start: false,
     always_targeted: true,
-    build: |spec| Ok(Box::new(Jsma::new(spec.params()?)?)),
+    parameters: &[
+        Parameter {
+            name: "theta",
+            default: "1",
+            allowed: Allowed::Real(&[Interval::closed(0.001, 1.0), Interval::closed(-1.0, -0.001)]),
+            about: "change of a pixel in one step, in pixel units; down if negative",
+        },
+        Parameter {
+            name: "gamma",
+            default: "0.1",
+            allowed: Allowed::Real(&[Interval::closed(0.0, 1.0)]),
+            about: "share of the pixels that may change",
+        },
+        Parameter {
+            name: "jacobian",
+            default: "auto",
+            allowed: Allowed::OneOf(&["auto", "probs", "log-probs", "logits"]),
+            about: "outputs that are differentiated; auto: those of the dialect",
+        },
+    ],
+    build: |values| {
+        let params = values.read()?;
+        Ok(Box::new(Jsma { params }))
+    },
 };
 
 /// Which outputs the saliency map differentiates.
@@ -70,26 +93,11 @@ impl Jacobian {
     }
 }
 
-/// Parameters of [`Jsma`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct JsmaParams {
-    /// Change of a pixel in one step, in pixel units; 0.001 to 1 up, or down if negative.
-    pub theta: f64,
-    /// Share of the pixels that may change; 0 to 1.
-    pub gamma: f64,
-    /// Which outputs the saliency map differentiates.
-    pub jacobian: Jacobian,
-}
-
-impl Default for JsmaParams {
-    fn default() -> Self {
-        Self {
-            theta: 1.0,
-            gamma: 0.1,
-            jacobian: Jacobian::Auto,
-        }
-    }
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Params {
+    theta: f64,
+    gamma: f64,
+    jacobian: Jacobian,
 }
 
 /// Jacobian-based saliency map attack (JSMA): pushes the two pixels at a time that help the
@@ -113,13 +121,6 @@ impl Default for JsmaParams {
 /// `torchattacks` there are ceil(N gamma / 2) steps, pixels within a hundredth of the bound are
 /// left out, the target is the class after the label, and theta must be positive.
 ///
-/// # Parameters
-/// | name | default | range | meaning |
-/// |---|---|---|---|
-/// | `theta` | 1 | 0.001 to 1 or -1 to -0.001 | change of a pixel in a step, in pixel units |
-/// | `gamma` | 0.1 | 0 to 1 | share of the pixels that may change |
-/// | `jacobian` | auto | auto, probs, log-probs, logits | outputs that are differentiated |
-///
 /// # Cost
 /// One forward and one backward pass a step and draw of noise, two of each for logits.
 ///
@@ -127,26 +128,10 @@ impl Default for JsmaParams {
 /// Greedy: failing shows little. It bounds how many pixels change, not by how much.
 #[derive(Clone, Debug)]
 pub struct Jsma {
-    params: JsmaParams,
+    params: Params,
 }
 
 impl Jsma {
-    /// With checked parameters.
-    ///
-    /// # Errors
-    /// [`SpecError::OutOfRange`] naming the parameter.
-    pub fn new(params: JsmaParams) -> Result<Self, SpecError> {
-        if !(0.001..=1.0).contains(&params.theta.abs()) {
-            return Err(SpecError::OutOfRange {
-                name: "theta".to_owned(),
-                got: params.theta.to_string(),
-                allowed: "0.001 to 1 or -1 to -0.001".to_owned(),
-            });
-        }
-        check_range("gamma", params.gamma, 0.0..=1.0, "0 to 1")?;
-        Ok(Self { params })
-    }
-
     /// Most pixels that can change.
     fn n_pixels(&self, setting: Setting) -> u32 {
         let share = setting.n_features as f64 * self.params.gamma;
@@ -167,7 +152,7 @@ impl Attack for Jsma {
         let jacobian = self.params.jacobian.resolved(dialect);
         Spec::of(
             ENTRY.id,
-            &JsmaParams {
+            &Params {
                 jacobian,
                 ..self.params.clone()
             },

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::ClassifierError;
 use crate::decision::DecisionError;
-use crate::spec::{Spec, SpecError, find_name};
+use crate::spec::{Parameter, Spec, SpecError, Values, find_name};
 use crate::threat::{Budget, Norm, PixelRange};
 
 pub mod active;
@@ -25,20 +25,13 @@ pub mod record;
 pub mod run;
 pub mod saved;
 
-mod bim;
-mod fgsm;
-mod jsma;
-mod pgd;
-
-pub use bim::Bim;
-pub use fgsm::{Fgsm, FgsmParams};
-pub use jsma::{Jacobian, Jsma, JsmaParams};
 use objective::Aim;
 use oracle::Oracle;
-pub use pgd::Pgd;
 
-/// All attacks.
-pub const REGISTRY: &[&Entry] = &[&fgsm::ENTRY, &bim::ENTRY, &pgd::ENTRY, &jsma::ENTRY];
+plug_ins! {
+    /// All attacks.
+    pub const REGISTRY: Entry = [fgsm, bim, pgd, jsma];
+}
 
 /// What an attack must know of a classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,8 +141,10 @@ pub struct Entry {
     pub takes_start: bool,
     /// Whether it cannot do without a target class.
     pub always_targeted: bool,
-    /// Builds it from the parameters of a spec, all checked.
-    pub build: fn(&Spec) -> Result<Box<dyn Attack>, SpecError>,
+    /// What its spec takes.
+    pub parameters: &'static [Parameter],
+    /// Builds it from their values.
+    pub build: fn(&Values) -> Result<Box<dyn Attack>, SpecError>,
 }
 
 /// Builds an attack from a spec string such as `pgd(eps=0.3,step_size=0.01,n_steps=40)`.
@@ -166,7 +161,8 @@ pub struct Entry {
 pub fn build(text: &str) -> Result<Box<dyn Attack>, SpecError> {
     let spec: Spec = text.parse()?;
     let names: Vec<&str> = REGISTRY.iter().map(|entry| entry.id).collect();
-    (REGISTRY[find_name("attack", &spec.name, &names)?].build)(&spec)
+    let entry = REGISTRY[find_name("attack", &spec.name, &names)?];
+    (entry.build)(&spec.values(entry.parameters)?)
 }
 
 /// What is the same for all images of a run.

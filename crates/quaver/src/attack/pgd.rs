@@ -4,7 +4,9 @@ use crate::rng::Rng;
 use crate::spec::{Spec, SpecError};
 use crate::threat::{Budget, Norm};
 
-use super::ascent::{DIALECTS, Direction, IteratedParams, NORMS};
+use super::ascent::{
+    DIALECTS, Direction, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE,
+};
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
 
@@ -17,7 +19,11 @@ pub(super) const ENTRY: Entry = Entry {
     dialects: DIALECTS,
     takes_start: true,
     always_targeted: false,
-    build: |spec| Ok(Box::new(Pgd::new(spec.params()?)?)),
+    parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS],
+    build: |values| {
+        let params = values.read()?;
+        Ok(Box::new(Pgd { params }))
+    },
 };
 
 /// Projected gradient descent (PGD): many small steps along the gradient, from a random point
@@ -35,9 +41,6 @@ pub(super) const ENTRY: Entry = Entry {
 /// uniformly in the cube of radius eps whatever the norm, projected into the ball but not
 /// clipped to the pixel range before the first gradient, and steps along the sign in every norm.
 ///
-/// # Parameters
-/// [`IteratedParams`].
-///
 /// # Cost
 /// `n_steps` forward and backward passes for each draw of noise, and one forward pass more to
 /// judge the last iterate; times the restarts.
@@ -50,15 +53,6 @@ pub struct Pgd {
 }
 
 impl Pgd {
-    /// With checked parameters.
-    ///
-    /// # Errors
-    /// [`SpecError::OutOfRange`] naming the parameter.
-    pub fn new(params: IteratedParams) -> Result<Self, SpecError> {
-        params.check()?;
-        Ok(Self { params })
-    }
-
     /// Where image `row` begins.
     fn start(&self, case: &Case<'_>, row: usize) -> Vec<f32> {
         let x = case.image(row);
