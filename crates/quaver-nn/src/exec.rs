@@ -34,6 +34,12 @@ impl Chunk {
             ids: ids_of_blocks,
         }
     }
+
+    /// Chunk `c` of examples with `ids`, cut into chunks of `examples`.
+    pub(crate) fn nth(c: usize, examples: usize, ids: &[u64]) -> Self {
+        let first = c * examples;
+        Self::new(first, &ids[first..ids.len().min(first + examples)])
+    }
 }
 
 /// Examples in a full chunk.
@@ -428,25 +434,22 @@ impl<'a> Run<'a> {
         );
     }
 
-    /// Sets a value's gradient from rows `(examples, size)`; unused lanes get zero.
-    pub(crate) fn set_gradient(&mut self, value: usize, rows: &[f32]) {
+    /// Adds rows `(examples, size)` to a value's gradient, which is zero where nothing has
+    /// pulled on it.
+    pub(crate) fn add_gradient(&mut self, value: usize, rows: &[f32]) {
         let size = self.plan.sizes[value];
         let (slot, len) = (self.plan.gradients.of_value[value], self.len(value));
         let lanes = &mut self.workspace.gradients[slot][..len];
-        lanes.fill(Lanes::ZERO);
+        let first = !std::mem::replace(&mut self.workspace.filled[value], true);
+        if first {
+            lanes.fill(Lanes::ZERO);
+        }
         for (e, row) in rows.chunks_exact(size).enumerate() {
             let block = &mut lanes[e / LANES * size..];
             for (v, u) in block.iter_mut().zip(row) {
-                v.0[e % LANES] = *u;
+                let v = &mut v.0[e % LANES];
+                *v = if first { *u } else { *v + u };
             }
-        }
-        self.workspace.filled[value] = true;
-    }
-
-    /// Makes a value's gradient zero if nothing has pulled on it.
-    pub(crate) fn settle_gradient(&mut self, value: usize) {
-        if !self.workspace.filled[value] {
-            self.set_gradient(value, &[]);
         }
     }
 

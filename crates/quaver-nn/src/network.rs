@@ -13,9 +13,18 @@ use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
 
-/// Writes the upstream gradient of one example's output under one draw:
-/// `(row, index of the draw, outputs, upstream)`; `upstream` arrives zeroed.
-pub type Upstream<'a> = dyn Fn(usize, usize, &[f32], &mut [f32]) + Sync + 'a;
+/// An output that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tap<'a> {
+    /// What the network ends in; never softmaxed.
+    Logits,
+    /// The output of the layer of this name, flattened.
+    Layer(&'a str),
+}
+
+/// Writes the upstream gradients of one example's outputs under one draw: `(row, index of the
+/// draw, outputs, upstream)`, one slice a tap. `upstream` arrives zeroed.
+pub type Upstream<'a> = dyn Fn(usize, usize, &[&[f32]], &mut [&mut [f32]]) + Sync + 'a;
 
 /// Receives one example's outputs of one pass: `(row, pass, outputs)`, passes of a row in order.
 pub type PassSink<'a> = dyn Fn(usize, u32, &[f32]) + Sync + 'a;
@@ -113,12 +122,24 @@ impl Ready {
         }
     }
 
-    fn backward(&self, run: &mut Run<'_>, drawn: &[Option<Prepared>], output: usize, noisy: bool) {
+    /// Runs back the nodes under the last tap whose dependence on noise is `noisy`. What a tap
+    /// pulls enters when its own node is next: until then others may use its buffer.
+    fn backward(
+        &self,
+        run: &mut Run<'_>,
+        drawn: &[Option<Prepared>],
+        taps: &[Tapped<'_>],
+        noisy: bool,
+    ) {
         let layers = Layers {
             base: &self.base,
             drawn,
         };
-        for i in (0..output).rev().filter(|&i| self.plan.noisy[i] == noisy) {
+        let nodes = (0..Tapped::last(taps)).rev();
+        for i in nodes.filter(|&i| self.plan.noisy[i] == noisy) {
+            for tap in taps.iter().filter(|tap| tap.value == i + 1) {
+                run.add_gradient(tap.value, if noisy { &tap.pulled } else { &tap.sum });
+            }
             run.backward(i, &layers, &|_| true, false);
         }
     }
@@ -128,39 +149,101 @@ impl Ready {
         &self,
         run: &mut Run<'_>,
         drawn: &[Vec<Option<Prepared>>],
-        output: usize,
+        taps: &mut [Tapped<'_>],
         upstream: &Upstream<'_>,
-        outputs: &mut [f32],
     ) {
-        let width = self.plan.sizes[output];
-        let noisy = output > 0 && self.plan.noisy[output - 1];
-        let first = run.chunk.first;
-        let mut pulled = vec![0.0; outputs.len()];
-        let mut sum = vec![0.0; outputs.len()];
-        self.forward(run, &[], output, false);
+        let last = Tapped::last(taps);
+        self.forward(run, &[], last, false);
         for (k, drawn) in drawn.iter().enumerate() {
-            self.forward(run, drawn, output, true);
-            run.rows(output, outputs);
-            pulled.fill(0.0);
-            let rows = outputs
-                .chunks_exact(width)
-                .zip(pulled.chunks_exact_mut(width));
-            for (e, (row, pulled)) in rows.enumerate() {
-                upstream(first + e, k, row, pulled);
+            self.forward(run, drawn, last, true);
+            for tap in &mut *taps {
+                run.rows(tap.value, tap.outputs);
             }
-            if noisy {
-                run.set_gradient(output, &pulled);
-                self.backward(run, drawn, output, true);
-                run.next_draw();
-            } else {
-                sum.iter_mut().zip(&pulled).for_each(|(s, p)| *s += p);
-            }
+            Tapped::ask(taps, run.chunk, k, upstream);
+            self.backward(run, drawn, taps, true);
+            run.next_draw();
         }
-        if !noisy {
-            run.set_gradient(output, &sum);
-        }
-        self.backward(run, &[], output, false);
+        self.backward(run, &[], taps, false);
     }
+}
+
+/// A tap of one chunk.
+struct Tapped<'a> {
+    value: usize,
+    /// Numbers of one example.
+    width: usize,
+    /// Under the present draw, `(examples, width)`.
+    outputs: &'a mut [f32],
+    /// Upstream gradient of the present draw.
+    pulled: Vec<f32>,
+    /// The same summed over draws.
+    sum: Vec<f32>,
+}
+
+impl<'a> Tapped<'a> {
+    fn new(value: usize, width: usize, outputs: &'a mut [f32]) -> Self {
+        Self {
+            value,
+            width,
+            pulled: vec![0.0; outputs.len()],
+            sum: vec![0.0; outputs.len()],
+            outputs,
+        }
+    }
+
+    /// The last value that is asked for.
+    fn last(taps: &[Self]) -> usize {
+        taps.iter().map(|tap| tap.value).max().unwrap_or(0)
+    }
+
+    /// Asks for the upstream gradients of draw `k`.
+    fn ask(taps: &mut [Self], chunk: &Chunk, k: usize, upstream: &Upstream<'_>) {
+        let rows = taps.iter_mut().map(|tap| {
+            tap.pulled.fill(0.0);
+            let pulled = tap.pulled.chunks_exact_mut(tap.width);
+            (tap.outputs.chunks_exact(tap.width), pulled)
+        });
+        let mut rows: Vec<_> = rows.collect();
+        let (mut outputs, mut pulled) = (Vec::new(), Vec::new());
+        for e in 0..chunk.examples {
+            outputs.clear();
+            pulled.clear();
+            for (of_outputs, of_pulled) in &mut rows {
+                outputs.extend(of_outputs.next());
+                pulled.extend(of_pulled.next());
+            }
+            upstream(chunk.first + e, k, &outputs, &mut pulled);
+        }
+        for tap in taps {
+            let terms = tap.sum.iter_mut().zip(&tap.pulled);
+            terms.for_each(|(sum, pulled)| *sum += pulled);
+        }
+    }
+}
+
+/// Room for the rows of each of `values`.
+fn zeros(plan: &Plan, values: &[usize], batch: &Batch<'_>) -> Vec<Vec<f32>> {
+    let zeros = |&value: &usize| vec![0.0; batch.len() * plan.sizes[value]];
+    values.iter().map(zeros).collect()
+}
+
+/// The rows of each chunk of `examples`, a slice for each of `values`.
+fn by_chunk<'a>(
+    plan: &Plan,
+    values: &[usize],
+    rows: &'a mut [Vec<f32>],
+    examples: usize,
+) -> Vec<Vec<&'a mut [f32]>> {
+    let mut chunks: Vec<Vec<_>> = Vec::new();
+    for (value, rows) in values.iter().zip(rows) {
+        for (c, rows) in rows.chunks_mut(examples * plan.sizes[*value]).enumerate() {
+            if c == chunks.len() {
+                chunks.push(Vec::with_capacity(values.len()));
+            }
+            chunks[c].push(rows);
+        }
+    }
+    chunks
 }
 
 impl Network {
@@ -195,9 +278,9 @@ impl Network {
         self.bits.as_ref().unwrap_or(&self.fast)
     }
 
-    /// The fastest plan that has `value`.
-    fn ready(&self, value: usize) -> &Ready {
-        if self.fast.plan.sizes[value] > 0 {
+    /// The fastest plan that has `values`.
+    fn ready(&self, values: &[usize]) -> &Ready {
+        if values.iter().all(|&value| self.fast.plan.sizes[value] > 0) {
             return &self.fast;
         }
         let plan = || Plan::of_all_values(&self.model.graph);
@@ -239,22 +322,26 @@ impl Network {
             .sum()
     }
 
-    /// Numbers in the output called `at` (`None`: the network's output).
+    /// Numbers of one example in the output `tap`.
     ///
     /// # Errors
     /// When there is no such output.
-    pub fn width(&self, at: Option<&str>) -> Result<usize, UnknownNode> {
-        Ok(size(self.model.graph.shape(self.value(at)?)))
+    pub fn width(&self, tap: Tap<'_>) -> Result<usize, UnknownNode> {
+        Ok(size(self.model.graph.shape(self.value(tap)?)))
     }
 
-    fn value(&self, at: Option<&str>) -> Result<usize, UnknownNode> {
-        let Some(name) = at else {
+    fn value(&self, tap: Tap<'_>) -> Result<usize, UnknownNode> {
+        let Tap::Layer(name) = tap else {
             return Ok(self.fast.plan.output());
         };
         self.fast.plan.value(name).ok_or_else(|| UnknownNode {
             got: name.into(),
             allowed: self.fast.plan.names.join(", "),
         })
+    }
+
+    fn values(&self, taps: &[Tap<'_>]) -> Result<Vec<usize>, UnknownNode> {
+        taps.iter().map(|tap| self.value(*tap)).collect()
     }
 
     /// Layers whose preparation depends on `noise`.
@@ -268,48 +355,64 @@ impl Network {
         (0..plan.layers.len()).map(draw).collect()
     }
 
-    /// Outputs at `at` (`None`: the network's) under `noise`, `(n, width)`.
+    /// Logits under `noise`, `(n, width)`; never softmaxed.
+    pub fn logits(&self, batch: &Batch<'_>, noise: Noise) -> Vec<f32> {
+        let (ready, output) = (self.forward_only(), self.fast.plan.output());
+        let outputs = self.values_of(ready, Keep::Live, batch, noise, &[output]);
+        outputs.into_iter().flatten().collect()
+    }
+
+    /// The outputs `taps` under `noise`, of one run: `(n, width)` each, in the order of `taps`.
     ///
     /// # Errors
-    /// When there is no output of that name.
+    /// When there is no output of a name.
     pub fn outputs(
         &self,
         batch: &Batch<'_>,
         noise: Noise,
-        at: Option<&str>,
-    ) -> Result<Vec<f32>, UnknownNode> {
-        let output = self.value(at)?;
-        let ready = match at {
-            Some(_) => self.ready(output),
-            None => self.forward_only(),
-        };
+        taps: &[Tap<'_>],
+    ) -> Result<Vec<Vec<f32>>, UnknownNode> {
+        if let [Tap::Logits] = taps {
+            return Ok(vec![self.logits(batch, noise)]);
+        }
+        let values = self.values(taps)?;
+        // A layer's output is read at the end: nothing may take its buffer.
+        Ok(self.values_of(self.ready(&values), Keep::All, batch, noise, &values))
+    }
+
+    fn values_of(
+        &self,
+        ready: &Ready,
+        keep: Keep,
+        batch: &Batch<'_>,
+        noise: Noise,
+        values: &[usize],
+    ) -> Vec<Vec<f32>> {
         let plan = &ready.plan;
-        let width = plan.sizes[output];
+        let last = values.iter().copied().max().unwrap_or(0);
         let drawn = self.drawn(ready, noise, false);
-        // A tap is read at the end: nothing may take its buffer.
-        let keep = if at.is_some() { Keep::All } else { Keep::Live };
+        let layers = Layers {
+            base: &ready.base,
+            drawn: &drawn,
+        };
         let examples = chunk_examples(plan, keep);
-        let mut out = vec![0.0; batch.len() * width];
+        let mut outputs = zeros(plan, values, batch);
+        let chunks = by_chunk(plan, values, &mut outputs, examples);
         self.engine.install(|| {
-            out.par_chunks_mut(examples * width)
-                .enumerate()
-                .for_each(|(c, out)| {
-                    let first = c * examples;
-                    let chunk = Chunk::new(first, &batch.ids[first..first + out.len() / width]);
-                    self.workspaces.with(|workspace| {
-                        let simd = self.engine.simd();
-                        let mut run = Run::new(plan, simd, keep, &chunk, workspace);
-                        run.load(batch);
-                        let layers = Layers {
-                            base: &ready.base,
-                            drawn: &drawn,
-                        };
-                        (0..output).for_each(|i| ready.run(&mut run, &layers, i));
-                        run.rows(output, out);
-                    });
+            chunks.into_par_iter().enumerate().for_each(|(c, outputs)| {
+                let chunk = Chunk::nth(c, examples, batch.ids);
+                self.workspaces.with(|workspace| {
+                    let simd = self.engine.simd();
+                    let mut run = Run::new(plan, simd, keep, &chunk, workspace);
+                    run.load(batch);
+                    (0..last).for_each(|i| ready.run(&mut run, &layers, i));
+                    for (value, rows) in values.iter().zip(outputs) {
+                        run.rows(*value, rows);
+                    }
                 });
+            });
         });
-        Ok(out)
+        outputs
     }
 
     /// Runs `batch` forward without noise, calling `mark` on the worker's thread when a chunk
@@ -339,42 +442,43 @@ impl Network {
         });
     }
 
-    /// Forward under each of `noises`, then the pull-back of `upstream` at `at` to the input,
-    /// summed over the draws: `(outputs of the last draw, gradient)`, both by row. What does
-    /// not depend on noise runs once, forward and back.
+    /// Forward under each of `noises`, then the pull-back of `upstream` at all of `taps` to the
+    /// input, summed over taps and draws: `(outputs of the last draw by tap, gradient)`, all by
+    /// row. What does not depend on noise runs once, forward and back.
     ///
     /// # Errors
-    /// When there is no output of that name.
+    /// When there is no output of a name.
     pub fn vjp(
         &self,
         batch: &Batch<'_>,
         noises: &[Noise],
-        at: Option<&str>,
+        taps: &[Tap<'_>],
         upstream: &Upstream<'_>,
-    ) -> Result<(Vec<f32>, Vec<f32>), UnknownNode> {
-        let output = self.value(at)?;
-        let ready = self.ready(output);
+    ) -> Result<(Vec<Vec<f32>>, Vec<f32>), UnknownNode> {
+        let values = self.values(taps)?;
+        let ready = self.ready(&values);
         let plan = &ready.plan;
-        let (width, size) = (plan.sizes[output], plan.sizes[0]);
+        let size = plan.sizes[0];
         let examples = chunk_examples(plan, Keep::All);
-        let mut outputs = vec![0.0; batch.len() * width];
+        let mut outputs = zeros(plan, &values, batch);
         let mut gradient = vec![0.0; batch.len() * size];
+        let chunks = by_chunk(plan, &values, &mut outputs, examples);
         self.engine.install(|| {
             let drawn: Vec<_> = noises
                 .par_iter()
                 .map(|noise| self.drawn(ready, *noise, true))
                 .collect();
-            let chunks = outputs
-                .par_chunks_mut(examples * width)
-                .zip(gradient.par_chunks_mut(examples * size));
+            let chunks = chunks.into_par_iter();
+            let chunks = chunks.zip(gradient.par_chunks_mut(examples * size));
             chunks.enumerate().for_each(|(c, (outputs, gradient))| {
-                let first = c * examples;
-                let chunk = Chunk::new(first, &batch.ids[first..first + outputs.len() / width]);
+                let chunk = Chunk::nth(c, examples, batch.ids);
+                let tapped = |(&value, rows)| Tapped::new(value, plan.sizes[value], rows);
+                let mut taps: Vec<_> = values.iter().zip(outputs).map(tapped).collect();
                 self.workspaces.with(|workspace| {
                     let simd = self.engine.simd();
                     let mut run = Run::new(plan, simd, Keep::All, &chunk, workspace);
                     run.load(batch);
-                    ready.pull(&mut run, &drawn, output, upstream, outputs);
+                    ready.pull(&mut run, &drawn, &mut taps, upstream);
                     run.gradient_rows(0, gradient);
                 });
             });
@@ -391,7 +495,6 @@ impl Network {
         let width = plan.sizes[output];
         let examples = chunk_examples(plan, Keep::Live);
         let group = self.passes_at_once();
-        let starts: Vec<usize> = (0..batch.len()).step_by(examples).collect();
         self.engine.install(|| {
             for from in (0..n_passes).step_by(group as usize) {
                 let passes: Vec<u32> = (from..n_passes.min(from + group)).collect();
@@ -405,24 +508,25 @@ impl Network {
                         self.drawn(ready, Noise::Draw(draw), false)
                     })
                     .collect();
-                starts.par_iter().for_each(|&first| {
-                    let last = batch.len().min(first + examples);
-                    let chunk = Chunk::new(first, &batch.ids[first..last]);
-                    self.workspaces.with(|workspace| {
-                        let simd = self.engine.simd();
-                        let mut run = Run::new(plan, simd, Keep::Live, &chunk, workspace);
-                        run.load(batch);
-                        ready.forward(&mut run, &[], output, false);
-                        let mut rows = vec![0.0; chunk.examples * width];
-                        for (pass, drawn) in passes.iter().zip(&drawn) {
-                            ready.forward(&mut run, drawn, output, true);
-                            run.rows(output, &mut rows);
-                            for (e, row) in rows.chunks_exact(width).enumerate() {
-                                sink(first + e, *pass, row);
+                (0..batch.len().div_ceil(examples))
+                    .into_par_iter()
+                    .for_each(|c| {
+                        let chunk = Chunk::nth(c, examples, batch.ids);
+                        self.workspaces.with(|workspace| {
+                            let simd = self.engine.simd();
+                            let mut run = Run::new(plan, simd, Keep::Live, &chunk, workspace);
+                            run.load(batch);
+                            ready.forward(&mut run, &[], output, false);
+                            let mut rows = vec![0.0; chunk.examples * width];
+                            for (pass, drawn) in passes.iter().zip(&drawn) {
+                                ready.forward(&mut run, drawn, output, true);
+                                run.rows(output, &mut rows);
+                                for (e, row) in rows.chunks_exact(width).enumerate() {
+                                    sink(chunk.first + e, *pass, row);
+                                }
                             }
-                        }
+                        });
                     });
-                });
             }
         });
     }

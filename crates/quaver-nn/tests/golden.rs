@@ -11,6 +11,7 @@ mod golden_data;
 
 use golden_data::{FILES, Golden, NETWORKS, golden_folder};
 use quaver_nn::loss::{cross_entropy, softmax};
+use quaver_nn::network::Tap;
 use quaver_nn::noise::{Draw, Noise, Purpose};
 use std::sync::Mutex;
 
@@ -78,8 +79,7 @@ impl Rows {
 }
 
 fn compare_outputs(golden: &Golden) -> Vec<Rows> {
-    let logits = golden.network.outputs(&golden.batch(), Noise::Off, None);
-    let logits = logits.expect("an output");
+    let logits = golden.network.logits(&golden.batch(), Noise::Off);
     let probs = logits.chunks_exact(CLASSES).flat_map(|row| {
         let mut probs = [0.0; CLASSES];
         softmax(row, &mut probs);
@@ -98,10 +98,12 @@ fn pull(
     n: usize,
     upstream: impl Fn(usize, &[f32], &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let upstream = |row: usize, _: usize, logits: &[f32], up: &mut [f32]| upstream(row, logits, up);
+    let upstream = |row: usize, _: usize, logits: &[&[f32]], up: &mut [&mut [f32]]| {
+        upstream(row, logits[0], up[0]);
+    };
     let pulled = golden
         .network
-        .vjp(&golden.first(n), &[Noise::Off], None, &upstream);
+        .vjp(&golden.first(n), &[Noise::Off], &[Tap::Logits], &upstream);
     pulled.expect("an output").1
 }
 

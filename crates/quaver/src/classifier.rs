@@ -1,6 +1,7 @@
 //! [`Classifier`]: what attacks, sampling, detectors and evaluation see of a model.
 
 use ndarray::{Array2, Array4, ArrayView4};
+pub use quaver_nn::network::{PassSink, Tap, Upstream};
 pub use quaver_nn::noise::{Draw, Noise, Purpose};
 use std::borrow::Cow;
 
@@ -37,20 +38,12 @@ pub enum Randomness {
     PerPass,
 }
 
-/// Writes the upstream gradient of one image's output under one draw:
-/// `(row, index of the draw, outputs, upstream)`. `upstream` arrives zeroed.
-pub type Upstream<'a> = dyn Fn(usize, usize, &[f32], &mut [f32]) + Sync + 'a;
-
-/// Receives one image's logits of one pass: `(row, pass, logits)`. Passes of a row
-/// arrive in order; rows may arrive from several threads.
-pub type PassSink<'a> = dyn Fn(usize, u32, &[f32]) + Sync + 'a;
-
 /// Outputs and their pull-back to the input.
 #[derive(Clone, Debug)]
 pub struct Vjp {
-    /// Outputs under the last draw, `(n, width)`.
-    pub outputs: Array2<f32>,
-    /// Sum over draws of upstream · d outputs / d x, `(n, c, h, w)`.
+    /// Outputs under the last draw, `(n, width)` for each tap, in the order they were asked for.
+    pub outputs: Vec<Array2<f32>>,
+    /// Sum over taps and draws of upstream · d outputs / d x, `(n, c, h, w)`.
     pub gradient: Images,
 }
 
@@ -90,7 +83,7 @@ pub trait Classifier: Send + Sync {
     fn taps(&self) -> Vec<String> {
         Vec::new()
     }
-    /// The layer output called `at`, flattened, `(n, width)`; `None`: the logits.
+    /// The outputs `taps` of one forward pass, `(n, width)` each, in the order of `taps`.
     ///
     /// # Errors
     /// When there is no such output.
@@ -98,26 +91,29 @@ pub trait Classifier: Send + Sync {
         &self,
         batch: Batch<'_>,
         noise: Noise,
-        at: Option<&str>,
-    ) -> Result<Array2<f32>, ClassifierError> {
-        match at {
-            None => self.logits(batch, noise),
-            Some(got) => Err(ClassifierError::UnknownTap {
-                got: got.into(),
+        taps: &[Tap<'_>],
+    ) -> Result<Vec<Array2<f32>>, ClassifierError> {
+        let output = |tap: &Tap<'_>| match tap {
+            Tap::Logits => self.logits(batch, noise),
+            Tap::Layer(got) => Err(ClassifierError::UnknownTap {
+                got: (*got).into(),
                 allowed: self.taps().join(", "),
             }),
-        }
+        };
+        taps.iter().map(output).collect()
     }
     /// Whether [`Classifier::vjp`] works.
     fn has_gradient(&self) -> bool;
-    /// Forward under each of `noises`, the upstream gradient from `upstream`, back to the
-    /// input; gradients of the draws are summed. `at` names the layer output the upstream
-    /// belongs to, `None` being the logits.
+    /// Forward under each of `noises`, the upstream gradients of all `taps` from `upstream`,
+    /// and one way back to the input; gradients of taps and draws are summed.
+    ///
+    /// # Errors
+    /// When there is no gradient, or no such output.
     fn vjp(
         &self,
         batch: Batch<'_>,
         noises: &[Noise],
-        at: Option<&str>,
+        taps: &[Tap<'_>],
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError>;
     /// Logits of `n_passes` passes, `draw.pass` being the first one's number.

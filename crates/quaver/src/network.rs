@@ -1,7 +1,8 @@
 //! [`Network`]: a model of the engine as a [`Classifier`].
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Upstream, Vjp, pixels,
+    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Tap, Upstream, Vjp,
+    pixels,
 };
 use ndarray::{Array2, Array4};
 use quaver_nn::engine::Engine;
@@ -97,8 +98,25 @@ impl Network {
         self.inner.noisy_products()
     }
 
-    fn to_array(&self, rows: Vec<f32>, width: usize) -> Result<Array2<f32>, ClassifierError> {
-        Ok(Array2::from_shape_vec((rows.len() / width, width), rows)?)
+    fn to_arrays(
+        &self,
+        outputs: Vec<Vec<f32>>,
+        taps: &[Tap<'_>],
+    ) -> Result<Vec<Array2<f32>>, ClassifierError> {
+        let array = |(rows, tap): (Vec<f32>, &Tap<'_>)| {
+            let width = self.inner.width(*tap)?;
+            Ok(Array2::from_shape_vec((rows.len() / width, width), rows)?)
+        };
+        outputs.into_iter().zip(taps).map(array).collect()
+    }
+}
+
+/// The batch as the engine takes it.
+fn rows<'a>(pixels: &'a [f32], ids: &'a [u64]) -> Rows<'a> {
+    Rows {
+        pixels: Pixels::F32(pixels),
+        rows: None,
+        ids,
     }
 }
 
@@ -120,7 +138,10 @@ impl Classifier for Network {
     }
 
     fn logits(&self, batch: Batch<'_>, noise: Noise) -> Result<Array2<f32>, ClassifierError> {
-        self.outputs(batch, noise, None)
+        let pixels = pixels(batch.x);
+        let logits = self.inner.logits(&rows(&pixels, batch.ids), noise);
+        let shape = (batch.ids.len(), self.n_classes);
+        Ok(Array2::from_shape_vec(shape, logits)?)
     }
 
     fn taps(&self) -> Vec<String> {
@@ -131,16 +152,11 @@ impl Classifier for Network {
         &self,
         batch: Batch<'_>,
         noise: Noise,
-        at: Option<&str>,
-    ) -> Result<Array2<f32>, ClassifierError> {
+        taps: &[Tap<'_>],
+    ) -> Result<Vec<Array2<f32>>, ClassifierError> {
         let pixels = pixels(batch.x);
-        let rows = Rows {
-            pixels: Pixels::F32(&pixels),
-            rows: None,
-            ids: batch.ids,
-        };
-        let width = self.inner.width(at)?;
-        self.to_array(self.inner.outputs(&rows, noise, at)?, width)
+        let rows = rows(&pixels, batch.ids);
+        self.to_arrays(self.inner.outputs(&rows, noise, taps)?, taps)
     }
 
     fn has_gradient(&self) -> bool {
@@ -151,19 +167,15 @@ impl Classifier for Network {
         &self,
         batch: Batch<'_>,
         noises: &[Noise],
-        at: Option<&str>,
+        taps: &[Tap<'_>],
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError> {
         let pixels = pixels(batch.x);
-        let rows = Rows {
-            pixels: Pixels::F32(&pixels),
-            rows: None,
-            ids: batch.ids,
-        };
-        let (outputs, gradient) = self.inner.vjp(&rows, noises, at, upstream)?;
+        let rows = rows(&pixels, batch.ids);
+        let (outputs, gradient) = self.inner.vjp(&rows, noises, taps, upstream)?;
         let [c, h, w] = self.shape;
         Ok(Vjp {
-            outputs: self.to_array(outputs, self.inner.width(at)?)?,
+            outputs: self.to_arrays(outputs, taps)?,
             gradient: Array4::from_shape_vec((batch.ids.len(), c, h, w), gradient)?,
         })
     }
@@ -176,11 +188,7 @@ impl Classifier for Network {
         sink: &PassSink<'_>,
     ) -> Result<(), ClassifierError> {
         let pixels = pixels(batch.x);
-        let rows = Rows {
-            pixels: Pixels::F32(&pixels),
-            rows: None,
-            ids: batch.ids,
-        };
+        let rows = rows(&pixels, batch.ids);
         self.inner.passes(&rows, draw, n_passes, sink);
         Ok(())
     }
@@ -218,9 +226,13 @@ mod tests {
         let logits = network.logits(batch, Noise::Off).unwrap();
         assert_eq!(logits.dim(), (5, 3));
         assert_eq!(logits.row(0), logits.row(4));
-        let flat = network.outputs(batch, Noise::Off, Some("0")).unwrap();
+        let both = network.outputs(batch, Noise::Off, &[Tap::Layer("0"), Tap::Logits]);
+        let [flat, again] = &both.unwrap()[..] else {
+            panic!("two taps");
+        };
         assert!(flat.iter().all(|&v| v == 0.5) && flat.dim() == (5, 4));
-        let wrong = network.outputs(batch, Noise::Off, Some("conv1"));
+        assert_eq!(*again, logits);
+        let wrong = network.outputs(batch, Noise::Off, &[Tap::Layer("conv1")]);
         assert!(wrong.unwrap_err().to_string().contains("there are 0, 1, 2"));
 
         let graph = Graph::sequential(vec![4], vec![dense(3)]).unwrap();

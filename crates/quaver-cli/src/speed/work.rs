@@ -5,7 +5,7 @@ use anyhow::bail;
 use ndarray::s;
 use quaver::attack::run::Inputs;
 use quaver::attack::{self, Attack};
-use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose};
+use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose, Tap};
 use quaver::network::Network;
 use quaver::observe::Silent;
 use quaver::uncertainty::monte_carlo;
@@ -130,11 +130,12 @@ impl<'a> Bench<'a> {
             }),
             Work::Gradient => {
                 let noise = [Noise::draw(0, Purpose::Bench, 0)];
-                let loss = |row: usize, _: usize, logits: &[f32], upstream: &mut [f32]| {
-                    cross_entropy(logits, labels[row], 1.0, upstream);
-                };
+                let loss =
+                    |row: usize, _: usize, outputs: &[&[f32]], upstream: &mut [&mut [f32]]| {
+                        cross_entropy(outputs[0], labels[row], 1.0, upstream[0]);
+                    };
                 rate(n, seconds, || {
-                    self.network.vjp(batch, &noise, None, &loss)?;
+                    self.network.vjp(batch, &noise, &[Tap::Logits], &loss)?;
                     Ok(())
                 })
             }

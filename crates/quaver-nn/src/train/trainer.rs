@@ -299,7 +299,7 @@ impl Trainer {
             .enumerate()
             .map(|(e, (row, up))| loss(first + e, row, up))
             .sum();
-        run.set_gradient(output, &upstream);
+        run.add_gradient(output, &upstream);
         sum
     }
 
@@ -320,7 +320,7 @@ impl Trainer {
         let first = start + usize::from(coupling.is_some());
         (first..end).rev().for_each(|i| self.backward_node(i, run));
         if let Some(coupling) = coupling {
-            run.settle_gradient(start + 1);
+            run.add_gradient(start + 1, &[]);
             state.part = Profile::time(run.profile, start, Phase::Statistics, || {
                 coupling.backward_part(&run.part(start, true), &self.prepared[start])
             });

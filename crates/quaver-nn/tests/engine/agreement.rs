@@ -5,7 +5,7 @@ use crate::reference::{Reference, Statistics};
 use quaver_nn::engine::Engine;
 use quaver_nn::graph::Graph;
 use quaver_nn::model::{Info, Model};
-use quaver_nn::network::Network;
+use quaver_nn::network::{Network, Tap};
 use quaver_nn::noise::{Draw, Noise, Purpose};
 use quaver_nn::optim::Adam;
 use quaver_nn::train::Trainer;
@@ -118,10 +118,14 @@ impl Case {
         let width = self.width();
         let upstream = self.upstream();
         let of = |row: usize| &upstream[row * width..(row + 1) * width];
-        let outputs = network.outputs(&self.batch(), noise, None).unwrap();
-        let pull = |row: usize, _: usize, _: &[f32], up: &mut [f32]| up.copy_from_slice(of(row));
-        let (again, gradient) = network.vjp(&self.batch(), &[noise], None, &pull).unwrap();
-        assert_eq!(bits(&outputs), bits(&again), "outputs of vjp");
+        let outputs = network.logits(&self.batch(), noise);
+        let pull = |row: usize, _: usize, _: &[&[f32]], up: &mut [&mut [f32]]| {
+            up[0].copy_from_slice(of(row))
+        };
+        let (again, gradient) = network
+            .vjp(&self.batch(), &[noise], &[Tap::Logits], &pull)
+            .unwrap();
+        assert_eq!(bits(&outputs), bits(&again[0]), "outputs of vjp");
         // Without momentum Adam's mean gradient is the gradient.
         let adam = Adam {
             beta1: 0.0,

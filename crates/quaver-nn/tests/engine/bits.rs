@@ -5,7 +5,7 @@ use crate::graphs::{dense, residual, stochastic};
 use quaver_nn::engine::Engine;
 use quaver_nn::graph::Graph;
 use quaver_nn::model::Model;
-use quaver_nn::network::Network;
+use quaver_nn::network::{Network, Tap};
 use quaver_nn::noise::{Draw, Noise, Purpose};
 use quaver_nn::op::{Add, BatchNorm, Dropout};
 use quaver_nn::optim::Adam;
@@ -94,14 +94,17 @@ fn rows(case: &Case, network: &Network, rows: &[usize]) -> Vec<Vec<u32>> {
     let noises = [Noise::Draw(PASSES), Noise::Off];
     let upstream = case.upstream();
     let width = case.width();
-    let pull = |row: usize, k: usize, _: &[f32], up: &mut [f32]| {
-        let at = (rows[row] * width..(rows[row] + 1) * width).zip(up);
+    let pull = |row: usize, k: usize, _: &[&[f32]], up: &mut [&mut [f32]]| {
+        let at = (rows[row] * width..(rows[row] + 1) * width).zip(&mut *up[0]);
         at.for_each(|(i, up)| *up = upstream[i] * (k + 1) as f32);
     };
-    let outputs = network.outputs(&batch, noises[0], None).unwrap();
-    let (_, gradient) = network.vjp(&batch, &noises, None, &pull).unwrap();
+    let outputs = network.logits(&batch, noises[0]);
+    let (_, gradient) = network.vjp(&batch, &noises, &[Tap::Logits], &pull).unwrap();
     let tap = network.taps()[2].clone();
-    let tapped = network.outputs(&batch, noises[0], Some(&tap)).unwrap();
+    let tapped = network
+        .outputs(&batch, noises[0], &[Tap::Layer(&tap)])
+        .unwrap()
+        .remove(0);
     let passes = passes(network, &batch, 2);
     let all = [bits(&outputs), bits(&gradient), bits(&tapped), passes];
     let split = |e: usize| {
@@ -161,8 +164,13 @@ fn expectation_over_draws_is_the_sum_of_single_draws() {
         let network = network(&case, &engine(1, Simd::best()));
         let draw = |pass| Noise::draw(1, Purpose::Attack, pass);
         let noises: Vec<Noise> = (0..5).map(draw).collect();
-        let square = |_: usize, _: usize, y: &[f32], up: &mut [f32]| up.copy_from_slice(y);
-        let pull = |noises: &[Noise]| network.vjp(&case.batch(), noises, None, &square).unwrap();
+        let square =
+            |_: usize, _: usize, y: &[&[f32]], up: &mut [&mut [f32]]| up[0].copy_from_slice(y[0]);
+        let pull = |noises: &[Noise]| {
+            network
+                .vjp(&case.batch(), noises, &[Tap::Logits], &square)
+                .unwrap()
+        };
         let (last, together) = pull(&noises);
         let mut sum = vec![0.0_f64; together.len()];
         for noise in &noises {
@@ -171,7 +179,7 @@ fn expectation_over_draws_is_the_sum_of_single_draws() {
                 .zip(one)
                 .for_each(|(s, g)| *s += f64::from(g));
         }
-        assert_eq!(last, network.outputs(&case.batch(), draw(4), None).unwrap());
+        assert_eq!(last[0], network.logits(&case.batch(), draw(4)));
         let largest = sum.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
         for (g, s) in together.iter().zip(&sum) {
             assert!((f64::from(*g) - s).abs() <= 1e-6 * largest, "{g} not {s}");
@@ -203,9 +211,7 @@ fn passes_are_outputs_of_their_draws() {
                 pass: PASSES.pass + pass,
                 ..PASSES
             };
-            let outputs = network
-                .outputs(&case.batch(), Noise::Draw(draw), None)
-                .unwrap();
+            let outputs = network.logits(&case.batch(), Noise::Draw(draw));
             for (row, outputs) in bits(&outputs).chunks(case.width()).enumerate() {
                 let at = (row * 3 + pass as usize) * case.width();
                 assert_eq!(
@@ -286,7 +292,7 @@ fn bytes_are_pixels_over_255() {
         pixels: Pixels::U8(&bytes),
         ..case.batch()
     };
-    let outputs = |batch: &Batch<'_>| network.outputs(batch, Noise::Off, None).unwrap();
+    let outputs = |batch: &Batch<'_>| network.logits(batch, Noise::Off);
     assert_eq!(outputs(&stored), outputs(&case.batch()));
 }
 

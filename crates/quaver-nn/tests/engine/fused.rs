@@ -4,7 +4,7 @@ use crate::agreement::{Case, DRAWN, bits, close, engine, every_simd, wide};
 use crate::ops::{TOLERANCE, config, convolutions, sizes};
 use proptest::prelude::*;
 use quaver_nn::graph::Graph;
-use quaver_nn::network::Network;
+use quaver_nn::network::{Network, Tap};
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{Conv2d, Flatten, MaxPool2d, Op, Relu};
 
@@ -66,23 +66,23 @@ proptest! {
         for simd in every_simd() {
             let network = Network::new(case.model.clone(), engine(1, simd));
             let batch = case.batch();
-            let between = network.outputs(&batch, Noise::Off, Some("0")).unwrap();
-            let outputs = network.outputs(&batch, Noise::Off, None).unwrap();
+            let between = network.outputs(&batch, Noise::Off, &[Tap::Layer("0")]).unwrap().remove(0);
+            let outputs = network.logits(&batch, Noise::Off);
             let maxima = pooled(&between, plane);
             let rectify = |v: f32| if rectifier > 0 && v <= 0.0 { 0.0 } else { v };
             for (output, (best, _)) in outputs.iter().zip(&maxima) {
                 prop_assert_eq!(*output, rectify(*best));
             }
-            let ones = |_: usize, _: usize, _: &[f32], up: &mut [f32]| up.fill(1.0);
-            let (_, gradient) = network.vjp(&batch, &[Noise::Off], None, &ones).unwrap();
+            let ones = |_: usize, _: usize, _: &[&[f32]], up: &mut [&mut [f32]]| up[0].fill(1.0);
+            let (_, gradient) = network.vjp(&batch, &[Noise::Off], &[Tap::Logits], &ones).unwrap();
             let size = between.len() / n;
-            let routed = |row: usize, _: usize, _: &[f32], up: &mut [f32]| {
+            let routed = |row: usize, _: usize, _: &[&[f32]], up: &mut [&mut [f32]]| {
                 let of_row = |(_, place): &&(f32, usize)| *place / size == row;
                 for (best, place) in maxima.iter().filter(of_row) {
-                    up[place % size] = if rectifier > 0 && *best <= 0.0 { 0.0 } else { 1.0 };
+                    up[0][place % size] = if rectifier > 0 && *best <= 0.0 { 0.0 } else { 1.0 };
                 }
             };
-            let (_, expected) = network.vjp(&batch, &[Noise::Off], Some("0"), &routed).unwrap();
+            let (_, expected) = network.vjp(&batch, &[Noise::Off], &[Tap::Layer("0")], &routed).unwrap();
             close("gradient", &bits(&gradient), &wide(&expected), TOLERANCE);
         }
     }
@@ -123,7 +123,7 @@ fn what_is_not_a_number_stays_visible() {
         }
         for simd in every_simd() {
             let network = Network::new(case.model.clone(), engine(1, simd));
-            let outputs = network.outputs(&case.batch(), Noise::Off, None).unwrap();
+            let outputs = network.logits(&case.batch(), Noise::Off);
             for (row, outputs) in outputs.chunks_exact(outputs.len() / 17).enumerate() {
                 let lost = outputs.iter().step_by(4).any(|v| v.is_nan() != (row < 4));
                 assert!(!lost, "{simd:?}, rectifier {rectifier}, example {row}");

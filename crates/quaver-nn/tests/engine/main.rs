@@ -17,3 +17,4 @@ mod ops;
 mod packed;
 mod resnet;
 mod surrogates;
+mod taps;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use quaver_nn::Simd;
 use quaver_nn::graph::Graph;
-use quaver_nn::network::Network;
+use quaver_nn::network::{Network, Tap};
 use quaver_nn::noise::Noise;
 use quaver_nn::op::{
     Affine, AveragePool2d, BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, Function,
@@ -264,18 +264,19 @@ fn named_outputs_and_their_gradients() {
     let trace = reference.forward(&wide(&case.x), &case.ids, DRAWN, Statistics::Running);
     for (i, name) in network.taps().iter().enumerate() {
         let expected = &trace.values[i + 1];
-        let width = network.width(Some(name)).unwrap();
+        let tap = Tap::Layer(name);
+        let width = network.width(tap).unwrap();
         let upstream = numbers(name, expected.len(), [-1.0, 1.0]);
-        let pull = |row: usize, _: usize, _: &[f32], up: &mut [f32]| {
-            up.copy_from_slice(&upstream[row * width..(row + 1) * width]);
+        let pull = |row: usize, _: usize, _: &[&[f32]], up: &mut [&mut [f32]]| {
+            up[0].copy_from_slice(&upstream[row * width..(row + 1) * width]);
         };
-        let got = network.vjp(&case.batch(), &[DRAWN], Some(name), &pull);
+        let got = network.vjp(&case.batch(), &[DRAWN], &[tap], &pull);
         let (outputs, gradient) = got.unwrap();
-        close(name, &bits(&outputs), expected, TOLERANCE);
+        close(name, &bits(&outputs[0]), expected, TOLERANCE);
         let pulled = reference.backward(&trace, i + 1, &wide(&upstream));
         close(name, &bits(&gradient), &pulled.input, TOLERANCE);
     }
-    assert!(network.width(Some("nowhere")).is_err());
+    assert!(network.width(Tap::Layer("nowhere")).is_err());
 }
 
 /// Wherever in its window it stands, and behind a convolution too; PyTorch does the same.
@@ -305,7 +306,7 @@ fn not_a_number_passes_through_the_maximum() {
             let mut all = Vec::new();
             for simd in every_simd() {
                 let network = Network::new(Arc::clone(&case.model), engine(1, simd));
-                let outputs = network.outputs(&case.batch(), Noise::Off, None).unwrap();
+                let outputs = network.logits(&case.batch(), Noise::Off);
                 let nan: Vec<usize> = (0..34).filter(|&i| outputs[i].is_nan()).collect();
                 assert_eq!(nan, [32], "{place}");
                 all.push(bits(&outputs));

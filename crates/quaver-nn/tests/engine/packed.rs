@@ -39,7 +39,7 @@ fn outputs_of(case: &Case, engine: &Arc<Engine>, on_floats: bool) -> Vec<Vec<u32
     } else {
         network
     };
-    let of = |noise| bits(&network.outputs(&case.batch(), noise, None).unwrap());
+    let of = |noise| bits(&network.logits(&case.batch(), noise));
     let passes = Mutex::new(vec![Vec::new(); case.ids.len()]);
     network.passes(&case.batch(), DRAW, 3, &|row, _, outputs| {
         passes.lock().unwrap()[row].extend(bits(outputs));

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Images, Noise, Purpose, Randomness, pixels,
+    Batch, Classifier, ClassifierError, Images, Noise, Purpose, Randomness, Tap, pixels,
 };
 use crate::decision::{argmax, softmax};
 
@@ -183,27 +183,28 @@ impl<'a> Oracle<'a> {
             return self.gradient_through_other_noise(batch, step, objective, aims);
         }
         if let [noise] = noises[..] {
-            let vjp = self
-                .model
-                .vjp(batch, &[noise], None, &|row, _, logits, upstream| {
-                    objective.upstream(logits, aims[row], 1.0, upstream);
-                })?;
-            self.keep(batch, &vjp.outputs);
-            return Ok((
-                Outputs {
-                    draws: vec![vjp.outputs],
+            let vjp = self.model.vjp(
+                batch,
+                &[noise],
+                &[Tap::Logits],
+                &|row, _, outputs, upstream| {
+                    objective.upstream(outputs[0], aims[row], 1.0, upstream[0]);
                 },
-                flat(vjp.gradient),
-            ));
+            )?;
+            self.keep(batch, &vjp.outputs[0]);
+            return Ok((Outputs { draws: vjp.outputs }, flat(vjp.gradient)));
         }
         let weight = 1.0 / noises.len() as f64;
         let seen: Vec<OnceLock<Vec<f32>>> = vec![OnceLock::new(); n * noises.len()];
-        let vjp = self
-            .model
-            .vjp(batch, &noises, None, &|row, k, logits, upstream| {
-                seen[k * n + row].get_or_init(|| logits.to_vec());
-                objective.upstream(logits, aims[row], weight, upstream);
-            })?;
+        let vjp = self.model.vjp(
+            batch,
+            &noises,
+            &[Tap::Logits],
+            &|row, k, outputs, upstream| {
+                seen[k * n + row].get_or_init(|| outputs[0].to_vec());
+                objective.upstream(outputs[0], aims[row], weight, upstream[0]);
+            },
+        )?;
         Ok((
             Outputs {
                 draws: collect_draws(&seen, n, self.n_classes()),
@@ -224,8 +225,8 @@ impl<'a> Oracle<'a> {
         let through = Noise::draw(self.seed, Purpose::AttackBackward, self.first_pass + step);
         let vjp = self
             .model
-            .vjp(batch, &[through], None, &|row, _, _, upstream| {
-                objective.upstream(&logits.row(row).to_vec(), aims[row], 1.0, upstream);
+            .vjp(batch, &[through], &[Tap::Logits], &|row, _, _, upstream| {
+                objective.upstream(&logits.row(row).to_vec(), aims[row], 1.0, upstream[0]);
             })?;
         Ok((outputs, flat(vjp.gradient)))
     }

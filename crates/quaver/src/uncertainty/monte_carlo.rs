@@ -122,7 +122,7 @@ mod tests {
     use ndarray::{Array2, Array4, ArrayView4};
 
     use super::*;
-    use crate::classifier::{Noise, Purpose, Randomness, Upstream, Vjp};
+    use crate::classifier::{Noise, Purpose, Randomness, Tap, Upstream, Vjp};
     use crate::observe::Silent;
     use crate::rng::Rng;
     use crate::uncertainty::measure;
@@ -160,7 +160,7 @@ mod tests {
             &self,
             _: Batch<'_>,
             _: &[Noise],
-            _: Option<&str>,
+            _: &[Tap<'_>],
             _: &Upstream<'_>,
         ) -> Result<Vjp, ClassifierError> {
             Err(ClassifierError::NoGradient)

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array4};
 use quaver::classifier::{
-    Batch, Classifier, ClassifierError, Draw, Noise, Randomness, Upstream, Vjp,
+    Batch, Classifier, ClassifierError, Draw, Noise, Randomness, Tap, Upstream, Vjp,
 };
 use quaver::rng::Rng;
 
@@ -148,7 +148,7 @@ impl Classifier for Small {
         &self,
         batch: Batch<'_>,
         noises: &[Noise],
-        _: Option<&str>,
+        _: &[Tap<'_>],
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError> {
         if !self.has_gradient {
@@ -161,7 +161,7 @@ impl Classifier for Small {
                 let factors = self.factors(*noise, batch.ids[row]);
                 let (z, hidden) = self.forward(&x, &factors);
                 let mut up = vec![0.0; z.len()];
-                upstream(row, k, &z, &mut up);
+                upstream(row, k, &[&z], &mut [&mut up]);
                 let mut g = self.backward(&up, &hidden, &factors);
                 if self
                     .broken
@@ -180,7 +180,7 @@ impl Classifier for Small {
         }
         let last = noises.last().copied().unwrap_or(Noise::Off);
         Ok(Vjp {
-            outputs: self.logits(batch, last)?,
+            outputs: vec![self.logits(batch, last)?],
             gradient,
         })
     }

@@ -6,7 +6,7 @@ use quaver::attack::objective::{Aim, Objective};
 use quaver::attack::oracle::Oracle;
 use quaver::attack::run::Options;
 use quaver::attack::{Dialect, LabelSource};
-use quaver::classifier::{Batch, Classifier, Noise, Purpose, Randomness};
+use quaver::classifier::{Batch, Classifier, Noise, Purpose, Randomness, Tap};
 use quaver::threat::Goal;
 
 use super::models::Small;
@@ -205,8 +205,8 @@ fn by_hand(model: &Small, cases: &Cases, aims: &[Aim], noises: &[Noise]) -> Vec<
     };
     let mut sum = vec![0.0; cases.x.len()];
     for noise in noises {
-        let one = model.vjp(batch, &[*noise], None, &|row, _, z, up| {
-            Objective::CrossEntropy.upstream(z, aims[row], 1.0 / noises.len() as f64, up);
+        let one = model.vjp(batch, &[*noise], &[Tap::Logits], &|row, _, z, up| {
+            Objective::CrossEntropy.upstream(z[0], aims[row], 1.0 / noises.len() as f64, up[0]);
         });
         for (sum, g) in sum.iter_mut().zip(one.unwrap().gradient.iter()) {
             *sum += g;
@@ -255,8 +255,8 @@ fn every_noise_mode_sees_its_own_draws() {
         .unwrap();
     let logits = model.logits(batch, draw(102)).unwrap();
     let through = Noise::draw(4, Purpose::AttackBackward, 102);
-    let expected = model.vjp(batch, &[through], None, &|row, _, _, up| {
-        Objective::CrossEntropy.upstream(&logits.row(row).to_vec(), aims[row], 1.0, up);
+    let expected = model.vjp(batch, &[through], &[Tap::Logits], &|row, _, _, up| {
+        Objective::CrossEntropy.upstream(&logits.row(row).to_vec(), aims[row], 1.0, up[0]);
     });
     assert_eq!(got, expected.unwrap().gradient.into_raw_vec_and_offset().0);
     let value = Objective::CrossEntropy.value(&logits.row(0).to_vec(), aims[0]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::{Array2, Array4, ArrayView4, Ix4};
-use quaver::classifier::{Batch, Classifier, Images, Noise};
+use quaver::classifier::{Batch, Classifier, Images, Noise, Tap};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::NpzReader;
 use quaver::network::Network;
@@ -119,8 +119,12 @@ impl Reference {
             x: self.x.view(),
             ids: &self.ids,
         };
-        let upstream = |row: usize, _: usize, z: &[f32], u: &mut [f32]| upstream(row, z, u);
-        let vjp = self.network.vjp(batch, &[Noise::Off], None, &upstream);
+        let upstream = |row: usize, _: usize, z: &[&[f32]], u: &mut [&mut [f32]]| {
+            upstream(row, z[0], u[0]);
+        };
+        let vjp = self
+            .network
+            .vjp(batch, &[Noise::Off], &[Tap::Logits], &upstream);
         vjp.unwrap().gradient
     }
 }

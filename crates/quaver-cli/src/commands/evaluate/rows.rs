@@ -3,7 +3,7 @@
 use crate::images::Images;
 use ndarray::{Array1, Array2, Array4};
 use quaver::attack::objective::{Aim, Objective};
-use quaver::classifier::{Batch, Classifier, Noise};
+use quaver::classifier::{Batch, Classifier, Noise, Tap};
 use quaver::data::npz::Arrays;
 use quaver::decision::Decision;
 use quaver::evaluate::summary::Answers;
@@ -105,12 +105,17 @@ fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<Vec<f32>
         ids: &images.ids,
     };
     // In the precision of the frameworks, with whose gradients it will be compared.
-    let vjp = network.vjp(batch, &[Noise::Off], None, &|row, _, logits, upstream| {
-        let aim = Aim {
-            label: labels[row],
-            target: None,
-        };
-        Objective::CrossEntropy.upstream(logits, aim, 1.0, upstream);
-    })?;
+    let vjp = network.vjp(
+        batch,
+        &[Noise::Off],
+        &[Tap::Logits],
+        &|row, _, outputs, upstream| {
+            let aim = Aim {
+                label: labels[row],
+                target: None,
+            };
+            Objective::CrossEntropy.upstream(outputs[0], aim, 1.0, upstream[0]);
+        },
+    )?;
     Ok(vjp.gradient.into_iter().collect())
 }

@@ -8,7 +8,7 @@ use super::plan::Planned;
 use super::{Halt, Study, Trained};
 use crate::attack::saved::{Reader, SavedError};
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Noise, Purpose, Randomness, Upstream, Vjp,
+    Batch, Classifier, ClassifierError, Noise, Purpose, Randomness, Tap, Upstream, Vjp,
 };
 use crate::data::npz::Arrays;
 use crate::observe::Silent;
@@ -58,11 +58,11 @@ impl Classifier for Frozen<'_> {
         &self,
         batch: Batch<'_>,
         noises: &[Noise],
-        at: Option<&str>,
+        taps: &[Tap<'_>],
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError> {
         let noises = vec![self.noise; noises.len()];
-        self.model.vjp(batch, &noises, at, upstream)
+        self.model.vjp(batch, &noises, taps, upstream)
     }
 }
 
