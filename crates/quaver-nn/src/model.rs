@@ -1,8 +1,8 @@
 //! [`Model`]: a graph, its parameters and what is known about them.
 
-use crate::graph::{Graph, GraphError};
+use crate::graph::{Graph, GraphError, Node};
 use crate::noise::{Draw, Purpose};
-use crate::op::{Affine, Init};
+use crate::op::{Affine, Init, Op};
 use crate::packed::are_signs;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,10 @@ pub struct Info {
     /// input gradients are the same; the latent values that training goes on from are gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub packed: bool,
+    /// What stands around the network, as specs, the outermost last. It does nothing here: who
+    /// runs the model puts it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrappers: Vec<String>,
 }
 
 impl Default for Info {
@@ -39,6 +43,7 @@ impl Default for Info {
             input_range: [0.0, 1.0],
             training: None,
             packed: false,
+            wrappers: Vec::new(),
         }
     }
 }
@@ -155,6 +160,39 @@ impl Model {
         Ok(self)
     }
 
+    /// The same network with another op, which has no parameters, behind each node that `op`
+    /// gives one for. It is called like the node, with `.suffix` added; what read the node reads
+    /// it. The other nodes keep their names.
+    ///
+    /// # Errors
+    /// As [`Graph::push`].
+    pub fn followed(
+        self,
+        suffix: &str,
+        op: impl Fn(&Node) -> Option<Box<dyn Op>>,
+    ) -> Result<Self, GraphError> {
+        let mut graph = Graph::new(self.graph.input_shape().clone())?;
+        let mut params = Vec::new();
+        // By value of the old graph: where it stands now.
+        let mut places = vec![0];
+        for (node, values) in self.graph.nodes().iter().zip(self.params) {
+            let inputs = node.inputs.iter().map(|&value| places[value]).collect();
+            let mut place = graph.push(node.name.clone(), node.op.boxed(), inputs)?;
+            params.push(values);
+            if let Some(op) = op(node) {
+                place = graph.push(format!("{}.{suffix}", node.name), op, vec![place])?;
+                params.push(Vec::new());
+            }
+            places.push(place);
+        }
+        let info = self.info;
+        Ok(Self {
+            graph,
+            params,
+            info,
+        })
+    }
+
     /// Number of trainable parameters.
     pub fn n_params(&self) -> usize {
         let trainable = |specs: Vec<crate::op::Param>| {
@@ -210,6 +248,42 @@ fn start(out: &mut [f32], init: Init, seed: u64, name: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::op::{Add, Dense, Flatten, Relu};
+
+    #[test]
+    fn an_op_stands_behind_every_node_that_asks_for_one() {
+        let dense = Dense {
+            in_features: 2,
+            out_features: 2,
+            bias: true,
+            quantizer: None,
+        };
+        let mut graph = Graph::new(vec![2]).unwrap();
+        let relu = || Box::new(Relu::default());
+        let first = graph.push("first".into(), relu(), vec![0]).unwrap();
+        let dense = graph.push("dense".into(), Box::new(dense), vec![first]);
+        let sum = vec![first, dense.unwrap()];
+        graph.push("sum".into(), Box::new(Add {}), sum).unwrap();
+        graph.push("last".into(), relu(), vec![3]).unwrap();
+        let model = Model::new(graph, Info::default(), 0);
+        let flatten = |node: &Node| {
+            let is_relu = node.op.as_any().is::<Relu>();
+            is_relu.then(|| Box::new(Flatten {}) as Box<dyn Op>)
+        };
+        let followed = model.clone().followed("flat", flatten).unwrap();
+        let nodes = followed.graph.nodes().iter();
+        let nodes: Vec<_> = nodes.map(|n| (&*n.name, &n.inputs[..])).collect();
+        let expected = [
+            ("first", &[0][..]),
+            ("first.flat", &[1]),
+            ("dense", &[2]),
+            ("sum", &[2, 3]),
+            ("last", &[4]),
+            ("last.flat", &[5]),
+        ];
+        assert_eq!(nodes, expected);
+        assert_eq!(followed.named_params(), model.named_params());
+    }
 
     #[test]
     fn starting_weights_have_the_asked_spread() {

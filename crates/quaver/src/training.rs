@@ -160,7 +160,7 @@ fn fresh_model(recipe: &Recipe<'_>, data: &Dataset) -> Result<Model, GraphError>
         classes: data.class_names().to_vec(),
         input_range: [0.0, 1.0],
         training: Some(training),
-        packed: false,
+        ..Info::default()
     };
     Ok(Model::new(recipe.network.graph()?, info, seed))
 }

@@ -135,7 +135,7 @@ fn metadata_that_is_not_ours() {
     text(json!("{"), &["does not parse"]);
     text(json!("[".repeat(5000)), &["does not parse"]);
     text(json!("[".repeat(100_000)), &["header would take"]);
-    text(json!("{\"schema\":2}"), &["schema 2", "reads 1"]);
+    text(json!("{\"schema\":3}"), &["schema 3", "reads 1 to 2"]);
     text(json!("{\"schema\":1}"), &["graph"]);
     folder.write("m", &model);
     folder.done("model export m --out w");

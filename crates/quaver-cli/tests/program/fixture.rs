@@ -31,7 +31,7 @@ pub(crate) fn save_model(path: &Path, topology: &str) {
         classes: (0..10).map(|class| class.to_string()).collect(),
         input_range: [0.0, 1.0],
         training: None,
-        packed: false,
+        ..Info::default()
     };
     save(path, &Model::new(spec.graph().unwrap(), info, 1), None).unwrap();
 }

@@ -17,8 +17,9 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Version of the metadata this program writes and reads.
-pub const SCHEMA: u32 = 1;
+/// Version of the metadata this program writes; it reads that and the one before, which lacks
+/// wrappers.
+pub const SCHEMA: u32 = 2;
 const KEY: &str = "quaver";
 const MEAN: &str = "adam.mean/";
 const SQUARE: &str = "adam.square/";
@@ -71,7 +72,7 @@ pub enum FormatError {
         reason: String,
     },
     /// It was written by another version.
-    #[error("{path}: schema {got}, this program reads {SCHEMA}")]
+    #[error("{path}: schema {got}, this program reads 1 to {SCHEMA}")]
     Schema {
         /// The file.
         path: String,
@@ -366,7 +367,7 @@ fn parse(path: &Path, text: &str) -> Result<(Graph, Metadata), FormatError> {
     };
     let fields: Map<String, Value> = serde_json::from_str(text).map_err(unparsed)?;
     let schema = fields.get("schema").and_then(Value::as_u64);
-    if let Some(got) = schema.filter(|&got| got != u64::from(SCHEMA)) {
+    if let Some(got) = schema.filter(|got| !(1..=u64::from(SCHEMA)).contains(got)) {
         return Err(FormatError::Schema { path: name(), got });
     }
     let mut metadata: Metadata = serde_json::from_value(fields.into()).map_err(unparsed)?;

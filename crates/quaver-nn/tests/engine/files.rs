@@ -45,6 +45,7 @@ fn files_come_back_and_are_the_same_bytes() {
                 .map(|class| format!("\"{class}\""))
                 .collect(),
             input_range: [0.0, 1.0],
+            wrappers: vec!["temperature(t=2)".into()],
             ..Info::default()
         };
         let path = saved(&folder, &model);
@@ -56,6 +57,18 @@ fn files_come_back_and_are_the_same_bytes() {
         let first = fs::read(&path).unwrap();
         assert_eq!(first, fs::read(saved(&folder, &again)).unwrap());
     }
+}
+
+#[test]
+fn files_of_the_schema_before_are_read() {
+    let folder = TempDir::new().unwrap();
+    let model = &Case::new(stochastic(), 2).model;
+    let path = saved(&folder, model);
+    let older = edited(&path, |header| {
+        header.replace("\\\"schema\\\":2", "\\\"schema\\\":1")
+    });
+    let (again, _) = load(&older).unwrap();
+    assert_eq!((&again.params, &again.info), (&model.params, &model.info));
 }
 
 #[test]
@@ -97,7 +110,7 @@ fn foreign_headers_are_refused() {
     assert!(matches!(name, FormatError::Tensor { .. }), "{name}");
     let kind = replace("F32", "I32");
     assert!(matches!(kind, FormatError::Tensor { .. }), "{kind}");
-    let schema = replace("\\\"schema\\\":1", "\\\"schema\\\":7");
+    let schema = replace("\\\"schema\\\":2", "\\\"schema\\\":7");
     assert!(
         matches!(schema, FormatError::Schema { got: 7, .. }),
         "{schema}"

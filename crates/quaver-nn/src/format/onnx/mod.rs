@@ -135,7 +135,7 @@ fn network(file: &ModelFile, size: usize, options: &Options) -> Result<Imported,
         classes: (0..classes).map(|class| class.to_string()).collect(),
         input_range: [0.0, 1.0],
         training: None,
-        packed: false,
+        ..Info::default()
     };
     let numbers = dropout::numbers(&build);
     let (model, nodes) = build.finish(info)?;
