@@ -18,7 +18,6 @@ pub mod detect;
 pub mod evaluate;
 pub mod network;
 pub mod observe;
-pub mod paper;
 pub mod report;
 pub mod rng;
 pub mod run;

@@ -103,7 +103,8 @@ pub enum RunError {
 }
 
 impl RunError {
-    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// For `map_err`: what went wrong at `path`.
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }
     }

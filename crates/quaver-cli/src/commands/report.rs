@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::output::print;
 use anyhow::{Context as _, bail};
 use quaver::atomic_file;
-use quaver::paper::results::{Results, SCHEMA};
-use quaver::report::{render_all, terminal};
+use quaver_paper::results::{Results, SCHEMA};
+use quaver_paper::{render_all, terminal};
 use std::fs;
 
 pub(crate) fn run(context: &Context, args: &Report) -> anyhow::Result<Ending> {

@@ -8,11 +8,11 @@ use anyhow::{Context as _, bail};
 use quaver::data::source::check_parts;
 use quaver::data::{Dataset, Split};
 use quaver::observe::Observer;
-use quaver::paper::results::{Results, Verdict};
-use quaver::paper::{self, Config};
-use quaver::report::{render_all, terminal};
 use quaver::run::RunFolder;
 use quaver_nn::arch::DropoutPlacement;
+use quaver_paper::Config;
+use quaver_paper::results::{Results, Verdict};
+use quaver_paper::{render_all, terminal};
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -73,8 +73,8 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
     let (began, clock) = (SystemTime::now(), Instant::now());
     let (train, test) = data(context, args)?;
     let data = (&train, &test);
-    let mut folder = RunFolder::open(&args.out, &paper::identity(&config, data)?)?;
-    let outcome = paper::reproduce(
+    let mut folder = RunFolder::open(&args.out, &quaver_paper::identity(&config, data)?)?;
+    let outcome = quaver_paper::reproduce(
         &config,
         data,
         &context.engine,

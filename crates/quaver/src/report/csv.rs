@@ -1,69 +1,50 @@
-//! CSV: every number of every table, one a line, for every seed and over the seeds.
+//! CSV: every number of every table, one a line.
 
-use crate::paper::results::Results;
-
-use super::RenderError;
-use super::table::{Column, Row, Section, Table, View, tables};
+use super::table::{Column, Row, Section, Table};
 use super::value::{Doubt, Value};
 
-const HEADER: &str =
-    "table,section,topology,dropout,control,seed,column,value,low,high,deviation,n,paper,unit\n";
-
-/// Shares are fractions of 1; what is missing is empty; `seed` is `all` for numbers over seeds.
-///
-/// # Errors
-/// None.
-pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
-    let mut out = HEADER.to_owned();
-    let seeds = results
-        .seeds
-        .iter()
-        .enumerate()
-        .map(|(i, seed)| (View::Seed(i), seed.to_string()));
-    let across = (results.seeds.len() > 1).then(|| (View::AcrossSeeds, "all".to_owned()));
-    for (view, seed) in seeds.chain(across) {
-        for table in tables(results, view) {
-            for section in &table.sections {
-                for row in &section.rows {
-                    for (column, value) in table.columns.iter().zip(&row.cells) {
-                        out.push_str(&line(&table, section, row, &seed, column, value));
-                    }
+/// Tables that have the same keys and the same reference, as lines of
+/// `table,section,KEYS,column,value,low,high,deviation,n,REFERENCE,unit`. Shares are fractions
+/// of 1; what is missing is empty.
+pub fn write(tables: &[Table]) -> String {
+    let Some(first) = tables.first() else {
+        return String::new();
+    };
+    let mut out = format!(
+        "table,section,{},column,value,low,high,deviation,n,{},unit\n",
+        first.keys.join(","),
+        first.reference
+    );
+    for table in tables {
+        for section in &table.sections {
+            for row in &section.rows {
+                for (column, value) in table.columns.iter().zip(&row.cells) {
+                    out.push_str(&line(table, section, row, column, value));
                 }
             }
         }
     }
-    Ok(Some(out.into_bytes()))
+    out
 }
 
-fn line(
-    table: &Table,
-    section: &Section,
-    row: &Row,
-    seed: &str,
-    column: &Column,
-    value: &Value,
-) -> String {
+fn line(table: &Table, section: &Section, row: &Row, column: &Column, value: &Value) -> String {
     let (low, high, deviation) = match value.doubt {
         Doubt::Unstated => (None, None, None),
         Doubt::Interval(low, high) => (Some(low), Some(high), None),
         Doubt::Deviation(deviation) => (None, None, Some(deviation)),
     };
-    let fields = [
-        field(table.id),
-        field(&section.id),
-        field(&row.topology.id),
-        number(Some(row.topology.dropout)),
-        row.topology.control.to_string(),
-        field(seed),
+    let mut fields = vec![field(table.id), field(&section.id)];
+    fields.extend(row.keys.iter().map(|key| field(key)));
+    fields.extend([
         field(&column.id),
         number(value.value),
         number(low),
         number(high),
         number(deviation),
         value.n.map_or_else(String::new, |n| n.to_string()),
-        number(value.paper),
+        number(value.reference),
         field(value.unit.id()),
-    ];
+    ]);
     fields.join(",") + "\n"
 }
 
@@ -72,7 +53,7 @@ fn number(value: Option<f64>) -> String {
     value
         .filter(|value| value.is_finite())
         .map_or_else(String::new, |value| {
-            // The paper's percentages and means over seeds carry rounding noise in the last digits.
+            // Published percentages and means over seeds carry rounding noise in the last digits.
             let rounded: f64 = format!("{value:.12e}").parse().unwrap_or(value);
             rounded.to_string()
         })
@@ -89,26 +70,20 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::report::example;
 
     #[test]
     fn every_line_has_every_field_and_a_missing_number_is_empty() {
-        let text = String::from_utf8(render(&fixture::results()).unwrap().unwrap()).unwrap();
-        let n_fields = HEADER.split(',').count();
+        let text = write(&[example::table()]);
+        let head = "table,section,network,control,column,value,low,high,deviation,n,paper,unit";
+        assert!(text.starts_with(head));
+        let n_fields = head.split(',').count();
         assert!(text.lines().all(|line| line.split(',').count() == n_fields));
         assert!(!text.contains("NaN") && !text.contains("n/a") && !text.contains(",inf"));
-        let missing = "table-2,jsma,bnn,0.5,false,0,single,,,,,,0.382,fraction";
+        let missing = "table-1,fgsm,<c>|,true,single,,,,,,0.382,fraction";
         assert!(text.lines().any(|line| line == missing), "{text}");
-        let there = "table-1,clean,full-precision,0.5,false,0,single,0.985,";
+        let there = "table-1,clean,a_b,false,single,0.95,";
         assert!(text.lines().any(|line| line.starts_with(there)), "{text}");
-    }
-
-    #[test]
-    fn seeds_come_one_by_one_and_together() {
-        let text = String::from_utf8(render(&fixture::two_seeds()).unwrap().unwrap()).unwrap();
-        for seed in [",0,single,", ",1,single,", ",all,single,"] {
-            assert!(text.contains(seed), "{seed}");
-        }
     }
 
     #[test]

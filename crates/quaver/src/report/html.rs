@@ -1,112 +1,129 @@
-//! One page with everything, self-contained: no network, no other file, no script.
-//!
-//! It reads on a phone, on a wide screen, in the dark and in print; the answer stands first.
+//! HTML: a page that needs no network, no other file and no script, and tables in it.
 
-mod checks;
-mod claims;
-mod examples;
-mod making;
-mod numbers;
-mod summary;
+use std::fmt::Write as _;
 
-use crate::paper::results::{Results, Verdict};
+use super::svg::escape;
+use super::table::{Row, Table};
+use super::value::Value;
 
-use super::RenderError;
-use super::outline;
-use super::scene::uncertainty;
-use super::svg::{self, escape};
-use super::table::{Table, shown};
+const STYLE: &str = include_str!("data/style.css");
 
-const STYLE: &str = include_str!("html/style.css");
-
-/// The page.
-///
-/// # Errors
-/// [`RenderError::Picture`] when an example image does not have the size it declares.
-pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
-    let tables = shown(results);
-    let (main, more): (Vec<&Table>, Vec<&Table>) = tables.iter().partition(|table| table.main);
-    let mut page = head(results);
-    page.push_str(&summary::section(results, &tables));
-    page.push_str(&claims::section(results));
-    page.push_str(&numbers::section(&main));
-    page.push_str(&figure(results));
-    page.push_str(&examples::section(results)?);
-    page.push_str(&checks::section(results));
-    page.push_str(&numbers::more(&more));
-    page.push_str(&making::section(results));
-    page.push_str("</main>\n</body>\n</html>\n");
-    Ok(Some(page.into_bytes()))
-}
-
-fn head(results: &Results) -> String {
+/// A page of `body`, which is markup. It reads on a phone, on a wide screen, in the dark and in
+/// print.
+pub fn page(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{} on {}: the paper, measured again</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
-        escape(&results.arch),
-        escape(&results.dataset)
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\
+         </main>\n</body>\n</html>\n",
+        escape(title)
     )
 }
 
-fn figure(results: &Results) -> String {
-    let Some(figure) = &results.figure else {
+/// Tables that everybody sees, as one section.
+pub fn tables(tables: &[&Table]) -> String {
+    let mut out = String::from("<section id=\"tables\">\n");
+    for table in tables {
+        let _ = write!(
+            out,
+            "<h2 id=\"{}\">{}</h2>\n<p class=\"note\">{}</p>\n",
+            table.id,
+            escape(&table.heading()),
+            escape(&table.note)
+        );
+        body(&mut out, table);
+    }
+    out.push_str("</section>\n");
+    out
+}
+
+/// Tables for those who look deeper, as one section in which each is folded.
+pub fn folded(tables: &[&Table]) -> String {
+    if tables.is_empty() {
         return String::new();
-    };
-    format!(
-        "<section id=\"figure\">\n<h2>Figure 2. How uncertain the networks are</h2>\n\
-         <p class=\"note\">Variance over {} passes of each image, seed {}, {} bins a panel. Clean inputs \
-         point up, FGSM inputs down. A detector can only work where the two halves differ.</p>\n\
-         <figure class=\"narrow\">\n{}</figure>\n</section>\n",
-        results.n_passes,
-        figure.seed,
-        figure
-            .panels
-            .first()
-            .map_or(0, |panel| panel.clean.counts.len()),
-        svg::inline(&uncertainty(figure))
-    )
-}
-
-/// A verdict with its sign, readable without color.
-fn pill(verdict: Verdict) -> String {
-    let (class, sign) = sign(verdict);
-    format!(
-        "<span class=\"pill {class}\">{sign} {}</span>",
-        verdict.as_str()
-    )
-}
-
-const fn sign(verdict: Verdict) -> (&'static str, &'static str) {
-    match verdict {
-        Verdict::Supported => ("yes", "✓"),
-        Verdict::NotSupported => ("no", "✗"),
-        Verdict::Undecided => ("open", "?"),
     }
+    let mut out = String::from("<section id=\"more\">\n<h2>More numbers</h2>\n");
+    for table in tables {
+        let _ = write!(
+            out,
+            "<details id=\"{}\">\n<summary>{}</summary>\n<p class=\"note\">{}</p>\n",
+            table.id,
+            escape(&table.heading()),
+            escape(&table.note)
+        );
+        body(&mut out, table);
+        out.push_str("</details>\n");
+    }
+    out.push_str("</section>\n");
+    out
 }
 
-/// The loud word of a quick run; empty otherwise.
-fn banner(results: &Results) -> String {
-    if results.quick {
-        format!(
-            "<p class=\"banner\" role=\"alert\"><strong>Quick run.</strong> {}</p>\n",
-            quick_rest()
-        )
+fn body(out: &mut String, table: &Table) {
+    let _ = write!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n<table>\n<thead><tr><th>Network</th>",
+        escape(&table.heading())
+    );
+    let paper: Vec<bool> = (0..table.columns.len())
+        .map(|index| table.has_reference(index))
+        .collect();
+    for (column, &paper) in table.columns.iter().zip(&paper) {
+        let title = escape(&column.title).replace("n = ", "n\u{a0}=\u{a0}");
+        let _ = write!(out, "<th>{title}</th>");
+        if paper {
+            out.push_str("<th class=\"paper\">Paper</th>");
+        }
+    }
+    let width = paper.len() + paper.iter().filter(|&&paper| paper).count();
+    out.push_str("</tr></thead>\n");
+    for section in &table.sections {
+        out.push_str("<tbody>\n");
+        if !section.title.is_empty() {
+            let _ = writeln!(
+                out,
+                "<tr class=\"part\"><th scope=\"rowgroup\">{}</th><td colspan=\"{}\"></td></tr>",
+                escape(&section.title),
+                width
+            );
+        }
+        for row in &section.rows {
+            line(out, row, &paper);
+        }
+        out.push_str("</tbody>\n");
+    }
+    out.push_str("</table>\n</div>\n");
+}
+
+fn line(out: &mut String, row: &Row, paper: &[bool]) {
+    let class = if row.control {
+        " class=\"control\""
     } else {
-        String::new()
+        ""
+    };
+    let _ = write!(
+        out,
+        "<tr{class}><th scope=\"row\">{} <small>{}</small></th>",
+        escape(&row.title),
+        escape(&row.detail)
+    );
+    for (cell, &paper) in row.cells.iter().zip(paper) {
+        out.push_str(&number(cell));
+        if paper {
+            let text = cell.reference_text().unwrap_or_default();
+            let _ = write!(out, "<td class=\"paper\">{text}</td>");
+        }
     }
+    out.push_str("</tr>\n");
 }
 
-fn quick_rest() -> String {
-    let rest = outline::QUICK.trim_start_matches("Quick run: ");
-    let mut letters = rest.chars();
-    let capital = letters
-        .next()
-        .map(|c| c.to_uppercase().to_string())
-        .unwrap_or_default();
-    escape(&(capital + letters.as_str()))
+fn number(value: &Value) -> String {
+    let title = value
+        .n
+        .map_or_else(String::new, |n| format!(" title=\"n = {n}\""));
+    let mut text = format!("<td{title}><b>{}</b>", value.main());
+    if let Some(doubt) = value.doubt_text("–", "± ") {
+        let _ = write!(text, "<small>{doubt}</small>");
+    }
+    text + "</td>"
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,28 +1,15 @@
-//! JSON: the results themselves, to be read by programs and by `quaver report`.
+//! JSON, to be read by programs.
 
-use crate::paper::results::Results;
+use serde::Serialize;
 
 use super::RenderError;
 
-/// The results as indented JSON in the order of the fields.
+/// `value` as indented JSON in the order of its fields, with a line feed behind.
 ///
 /// # Errors
-/// [`RenderError::Json`] when they cannot be written, which no plain data causes.
-pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
-    let mut bytes = serde_json::to_vec_pretty(results)?;
+/// [`RenderError::Json`] when it cannot be written, which no plain data causes.
+pub fn write(value: &impl Serialize) -> Result<Vec<u8>, RenderError> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
-    Ok(Some(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::fixture;
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let results = fixture::results();
-        let bytes = render(&results).unwrap().unwrap();
-        assert_eq!(serde_json::from_slice::<Results>(&bytes).unwrap(), results);
-    }
+    Ok(bytes)
 }

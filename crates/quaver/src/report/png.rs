@@ -1,32 +1,18 @@
-//! PNG: figure 2 as pixels, and small images for the page. Letters are drawn from a font
+//! PNG: a scene as pixels, and small images. Letters are drawn from a font
 //! that the library carries, so a machine without fonts makes the same picture.
 
 use ::png::{BitDepth, ColorType, Encoder};
 use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
 use ttf_parser::{Face, OutlineBuilder};
 
-use crate::paper::results::Results;
-
 use super::RenderError;
-use super::scene::{Anchor, Ink, Scene, Shape, uncertainty};
+use super::scene::{Anchor, Ink, Scene, Shape};
 
 /// DejaVu Sans reduced to the characters that figures use; its license stands beside it.
 const FONT: &[u8] = include_bytes!("data/dejavu-sans-subset.ttf");
 
 /// Pixels a unit of the scene: sharp on screens of high density.
 const SCALE: f32 = 3.0;
-
-/// Figure 2; `None` where the results have none.
-///
-/// # Errors
-/// [`RenderError::Picture`] when it is too large for the memory.
-pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
-    results
-        .figure
-        .as_ref()
-        .map(|figure| draw(&uncertainty(figure)))
-        .transpose()
-}
 
 /// A scene in pixels.
 ///

@@ -1,12 +1,8 @@
 //! Pictures as lists of shapes, drawn alike as SVG and as PNG.
 
-mod accuracy;
 mod curves;
-mod uncertainty;
 
-pub use accuracy::{AccuracyPanel, accuracy};
 pub use curves::{Axis, Curve, CurvePanel, curves};
-pub use uncertainty::uncertainty;
 
 /// What a color is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,9 +15,9 @@ pub enum Ink {
     Muted,
     /// Grid lines.
     Grid,
-    /// Clean inputs; our numbers.
+    /// What is measured first: clean inputs, our numbers.
     First,
-    /// Adversarial inputs; the paper's numbers.
+    /// What it is held beside: adversarial inputs, numbers of others.
     Second,
 }
 
@@ -136,7 +132,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub(super) fn rectangle(&mut self, corner: (f64, f64), extent: (f64, f64), ink: Ink) {
+    /// Adds a filled rectangle from its top left `corner`.
+    pub fn rectangle(&mut self, corner: (f64, f64), extent: (f64, f64), ink: Ink) {
         let ((x, y), (width, height)) = (corner, extent);
         self.shapes.push(Shape::Rectangle {
             x,
@@ -147,7 +144,8 @@ impl Scene {
         });
     }
 
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), width: f64, ink: Ink) {
+    /// Adds a straight line.
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), width: f64, ink: Ink) {
         self.shapes.push(Shape::Line {
             from,
             to,
@@ -156,7 +154,8 @@ impl Scene {
         });
     }
 
-    pub(super) fn text(
+    /// Adds a line of text at its point on the baseline.
+    pub fn text(
         &mut self,
         at: (f64, f64),
         size: f64,

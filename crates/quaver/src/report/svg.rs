@@ -1,22 +1,8 @@
-//! SVG: figure 2 as a file, and every picture of the page.
+//! SVG: a scene as a file or within a page.
 
 use std::fmt::Write as _;
 
-use crate::paper::results::Results;
-
-use super::RenderError;
-use super::scene::{Anchor, Ink, Scene, Shape, uncertainty};
-
-/// Figure 2; `None` where the results have none.
-///
-/// # Errors
-/// None.
-pub fn render(results: &Results) -> Result<Option<Vec<u8>>, RenderError> {
-    let Some(figure) = &results.figure else {
-        return Ok(None);
-    };
-    Ok(Some(file(&uncertainty(figure)).into_bytes()))
-}
+use super::scene::{Anchor, Ink, Scene, Shape};
 
 /// A scene as a file of its own, on a light ground.
 pub fn file(scene: &Scene) -> String {
@@ -158,7 +144,6 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
 
     #[test]
     fn lengths_are_short() {
@@ -170,21 +155,15 @@ mod tests {
 
     #[test]
     fn text_is_escaped() {
-        let mut results = fixture::results();
-        let figure = results.figure.as_mut().unwrap();
-        figure.panels[0].title = "<script>\"&".into();
-        let text = String::from_utf8(render(&results).unwrap().unwrap()).unwrap();
-        assert!(text.contains("&lt;script&gt;&quot;&amp;"));
-        assert!(!text.contains("<script"));
-        assert!(!text.contains("NaN") && !text.contains("n/a"));
-    }
-
-    #[test]
-    fn no_figure_no_file() {
-        let results = Results {
-            figure: None,
-            ..fixture::results()
+        let mut scene = Scene {
+            description: "a & b".into(),
+            width: 40.0,
+            height: 20.0,
+            shapes: Vec::new(),
         };
-        assert!(render(&results).unwrap().is_none());
+        scene.text((1.0, 2.0), 9.0, Anchor::Start, Ink::Text, "<script>\"&");
+        let text = file(&scene);
+        assert!(text.contains("&lt;script&gt;&quot;&amp;") && text.contains("a &amp; b"));
+        assert!(!text.contains("<script"));
     }
 }

@@ -1,6 +1,7 @@
-//! One number of a table with its doubt and the paper's value, as text.
+//! One number of a table with its doubt and the value it is held beside, as text.
 
-use crate::paper::results::{Estimate, Moments, Rate};
+use crate::evaluate::interval::{Estimate, Rate};
+use crate::evaluate::seeds::Moments;
 
 /// What stands where a number is missing, for people.
 pub const MISSING: &str = "n/a";
@@ -76,8 +77,8 @@ pub struct Value {
     pub doubt: Doubt,
     /// Cases, images or seeds it rests on.
     pub n: Option<u64>,
-    /// The paper's number, in the same unit.
-    pub paper: Option<f64>,
+    /// The number of others that it is held beside, in the same unit.
+    pub reference: Option<f64>,
     /// How it is written.
     pub unit: Unit,
 }
@@ -89,7 +90,7 @@ impl Value {
             value: None,
             doubt: Doubt::Unstated,
             n: None,
-            paper: None,
+            reference: None,
             unit,
         }
     }
@@ -146,9 +147,9 @@ impl Value {
         }
     }
 
-    /// The same with the paper's number beside it.
-    pub fn beside(self, paper: Option<f64>) -> Self {
-        Self { paper, ..self }
+    /// The same with the number of others beside it.
+    pub fn beside(self, reference: Option<f64>) -> Self {
+        Self { reference, ..self }
     }
 
     /// The number as text.
@@ -173,9 +174,9 @@ impl Value {
         }
     }
 
-    /// The paper's number as text.
-    pub fn paper_text(&self) -> Option<String> {
-        self.paper.map(|paper| self.unit.text(paper))
+    /// The number of others as text.
+    pub fn reference_text(&self) -> Option<String> {
+        self.reference.map(|reference| self.unit.text(reference))
     }
 }
 
@@ -222,6 +223,6 @@ mod tests {
         };
         let value = Value::moments(Some(moments), Unit::Percent).beside(Some(0.982));
         assert_eq!(value.doubt_text("-", "±").unwrap(), "±1.0");
-        assert_eq!(value.paper_text().unwrap(), "98.2");
+        assert_eq!(value.reference_text().unwrap(), "98.2");
     }
 }

@@ -23,7 +23,6 @@ const CRATES: &[Layers] = &[
             &["attack", "uncertainty"],
             &["detect"],
             &["evaluate", "network", "run", "training"],
-            &["paper"],
             &["report"],
         ],
         mutual: false,
@@ -31,9 +30,25 @@ const CRATES: &[Layers] = &[
             // Everything else sees a model through `Classifier`.
             (
                 "quaver_nn",
-                &["classifier", "lib", "network", "paper", "run", "training"],
+                &["classifier", "lib", "network", "run", "training"],
             ),
         ],
+    },
+    Layers {
+        name: "quaver-paper",
+        levels: &[
+            &["results"],
+            &["fixture", "published", "rows"],
+            &["config"],
+            &["measure"],
+            &["assemble", "claims"],
+            &["outline", "scenes", "tables"],
+            &["latex", "markdown", "page", "terminal"],
+            &["files"],
+        ],
+        mutual: true,
+        // Only what trains knows the engine.
+        reserved: &[("quaver_nn", &["config", "lib", "measure", "rows"])],
     },
     Layers {
         name: "quaver-nn",

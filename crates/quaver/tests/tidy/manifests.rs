@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::rust::Code;
 use crate::tree;
 
-const CRATES: [&str; 3] = ["quaver-nn", "quaver", "quaver-cli"];
+const CRATES: [&str; 4] = ["quaver-nn", "quaver", "quaver-paper", "quaver-cli"];
 /// Lints that must be in force: the tests of this folder count on them.
 const LINTS: [(&str, &str); 6] = [
     ("rust", "missing_docs"),

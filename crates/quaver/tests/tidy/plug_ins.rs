@@ -59,11 +59,18 @@ const FOLDERS: &[Folder] = &[
         apart: true,
     },
     Folder {
-        source: "crates/quaver/src",
-        folder: "report",
-        registry: "FORMATS",
-        shared: &["fixture", "outline", "scene", "table", "value"],
-        apart: false,
+        source: "crates/quaver-paper/src",
+        folder: "claims",
+        registry: "CLAIMS",
+        shared: &["answers", "tests", "trial"],
+        apart: true,
+    },
+    Folder {
+        source: "crates/quaver-paper/src",
+        folder: "tables",
+        registry: "TABLES",
+        shared: &["pick"],
+        apart: true,
     },
     Folder {
         source: "crates/quaver-nn/src",

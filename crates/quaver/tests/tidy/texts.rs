@@ -63,11 +63,9 @@ pub(crate) fn unsafe_code() -> Vec<String> {
 /// with the reason.
 pub(crate) fn impure() -> Vec<String> {
     let mut files = tree::rust();
-    files.retain(|file| {
-        ["crates/quaver/src/", "crates/quaver-nn/src/"]
-            .iter()
-            .any(|source| file.path.starts_with(source))
-    });
+    let libraries = ["quaver-nn", "quaver", "quaver-paper"];
+    let sources = libraries.map(|name| format!("crates/{name}/src/"));
+    files.retain(|file| sources.iter().any(|source| file.path.starts_with(source)));
     let mut problems = find(&files, |code, i| match code.text(i) {
         "println" | "eprintln" | "print" | "eprint" | "dbg" | "todo" | "unimplemented"
         | "panic" => code.text(i + 1) == "!",
