@@ -152,11 +152,30 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`Affine::normalization`], and when a node has that name.
-    pub fn normalized(mut self, mean: &[f64], std: &[f64]) -> Result<Self, GraphError> {
+    pub fn normalized(self, mean: &[f64], std: &[f64]) -> Result<Self, GraphError> {
         let channels = self.graph.input_shape()[0];
         let op = Affine::normalization(mean, std, channels).map_err(GraphError::Network)?;
-        self.graph = self.graph.behind("normalization", Box::new(op))?;
+        self.behind("normalization", Box::new(op))
+    }
+
+    /// The same network behind `op`, which has no parameters and is called `name`.
+    ///
+    /// # Errors
+    /// As [`Graph::push`].
+    pub fn behind(mut self, name: &str, op: Box<dyn Op>) -> Result<Self, GraphError> {
+        self.graph = self.graph.behind(name, op)?;
         self.params.insert(0, Vec::new());
+        Ok(self)
+    }
+
+    /// The same network ending in `op`, which has no parameters and is called `name`.
+    ///
+    /// # Errors
+    /// As [`Graph::push`].
+    pub fn ending_in(mut self, name: &str, op: Box<dyn Op>) -> Result<Self, GraphError> {
+        let last = self.graph.nodes().len();
+        self.graph.push(name.into(), op, vec![last])?;
+        self.params.push(Vec::new());
         Ok(self)
     }
 

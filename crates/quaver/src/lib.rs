@@ -25,5 +25,6 @@ pub mod spec;
 pub mod threat;
 pub mod training;
 pub mod uncertainty;
+pub mod wrap;
 
 pub use quaver_nn::atomic_file;

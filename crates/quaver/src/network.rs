@@ -35,6 +35,12 @@ pub enum NoImageClassifier {
         /// Shape of an output.
         output: Vec<usize>,
     },
+    /// Something stands around it, which would be left out.
+    #[error("the network stands inside {}, which wrap::open puts around it", .wrappers.join(", "))]
+    Wrapped {
+        /// Specs of the wrappers.
+        wrappers: Vec<String>,
+    },
     /// It expects pixels that no image here has.
     #[error(
         "the network expects pixels in [{}, {}]; images here are in [0, 1] (a layer of the network \
@@ -60,8 +66,13 @@ impl Network {
     /// Prepares `model` to run on `engine`.
     ///
     /// # Errors
-    /// When it does not map images to classes, or expects pixels outside [0, 1].
+    /// When it does not map images to classes, expects pixels outside [0, 1], or stands inside
+    /// wrappers.
     pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Result<Self, NoImageClassifier> {
+        if !model.info.wrappers.is_empty() {
+            let wrappers = model.info.wrappers.clone();
+            return Err(NoImageClassifier::Wrapped { wrappers });
+        }
         if model.info.input_range != PIXEL_RANGE {
             let got = model.info.input_range;
             return Err(NoImageClassifier::Range { got });

@@ -76,12 +76,42 @@ impl Rng {
         radius * libm::cos(std::f64::consts::TAU * self.uniform())
     }
 
+    /// Standard normals, 32 random bits each, by the inverse of their distribution function:
+    /// faster than [`Rng::normal`], in single precision (Wichura, "Algorithm AS 241: the
+    /// percentage points of the normal distribution", 1988; its PPND7).
+    pub fn normals(&mut self, out: &mut [f32]) {
+        out.fill_with(|| quantile(self.next_u32()));
+    }
+
     /// Puts `items` into a uniformly random order (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
     }
+}
+
+/// Below this standard normals are (word + 1/2) / 2^32 of all.
+fn quantile(word: u32) -> f32 {
+    let ratio = |r: f32, above: [f32; 4], below: [f32; 4]| {
+        let polynomial = |[a, b, c, d]: [f32; 4]| ((d * r + c) * r + b) * r + a;
+        polynomial(above) / polynomial(below)
+    };
+    const SCALE: f32 = 1.0 / 4_294_967_296.0;
+    // From the middle, and from the nearer end: neither loses digits.
+    let middle = word as i32 ^ i32::MIN;
+    let q = (middle as f32 + 0.5) * SCALE;
+    if q.abs() <= 0.425 {
+        let above = [3.387_132_7, 50.434_273, 159.291_13, 59.109_375];
+        let below = [1.0, 17.895_17, 78.757_76, 67.187_56];
+        return q * ratio(0.180_625 - q * q, above, below);
+    }
+    let end = if middle < 0 { word } else { !word };
+    let tail = (end as f32 + 0.5) * SCALE;
+    let r = (-libm::logf(tail)).sqrt() - 1.6;
+    let above = [1.423_437_3, 2.756_815_4, 1.306_728_5, 0.170_238_2];
+    let below = [1.0, 0.737_001_6, 0.120_211_33, 0.0];
+    ratio(r, above, below).copysign(q)
 }
 
 fn halves(v: u64) -> [u32; 2] {
@@ -187,6 +217,31 @@ mod tests {
         let mean = values.iter().sum::<f64>() / 20_000.0;
         let variance = values.iter().map(|v| v * v).sum::<f64>() / 20_000.0;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04);
+    }
+
+    #[test]
+    fn quantiles_of_the_normal_distribution() {
+        // Words of equal distance, their quantiles from tables.
+        for (word, expected) in [
+            (0x7fff_ffff, 0.0),
+            (0x8000_0000, 0.0),
+            (0xC000_0000, 0.674_489_75),
+            (0x4000_0000, -0.674_489_75),
+            (0xF999_9999, 1.959_964),
+            (0x0028_F5C2, -3.227_218_4),
+            (0, -6.337_957_8),
+            (u32::MAX, 6.337_957_8),
+        ] {
+            let got = quantile(word);
+            assert!((got - expected).abs() < 3e-6, "{word:x}: {got} {expected}");
+        }
+        let mut values = vec![0.0; 20_000];
+        Rng::new(3, "test", 2).normals(&mut values);
+        let mean = |f: &dyn Fn(f64) -> f64| {
+            values.iter().map(|v| f(f64::from(*v))).sum::<f64>() / 20_000.0
+        };
+        assert!(mean(&|v| v).abs() < 0.03 && (mean(&|v| v * v) - 1.0).abs() < 0.04);
+        assert!((mean(&|v| v.powi(4)) - 3.0).abs() < 0.25);
     }
 
     #[test]

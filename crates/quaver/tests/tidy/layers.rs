@@ -20,9 +20,9 @@ const CRATES: &[Layers] = &[
             &["atomic_file", "binomial", "observe", "rng", "spec"],
             &["decision", "threat"],
             &["classifier", "data"],
-            &["attack", "uncertainty"],
-            &["detect"],
-            &["evaluate", "network", "run", "training"],
+            &["attack", "network", "uncertainty"],
+            &["detect", "wrap"],
+            &["evaluate", "run", "training"],
             &["report"],
         ],
         mutual: false,
@@ -30,7 +30,7 @@ const CRATES: &[Layers] = &[
             // Everything else sees a model through `Classifier`.
             (
                 "quaver_nn",
-                &["classifier", "lib", "network", "run", "training"],
+                &["classifier", "lib", "network", "run", "training", "wrap"],
             ),
         ],
     },

@@ -53,6 +53,13 @@ const FOLDERS: &[Folder] = &[
     },
     Folder {
         source: "crates/quaver/src",
+        folder: "wrap",
+        registry: "REGISTRY",
+        shared: &["input", "logits"],
+        apart: true,
+    },
+    Folder {
+        source: "crates/quaver/src",
         folder: "evaluate/checks",
         registry: "CHECKS",
         shared: &["evidence"],
