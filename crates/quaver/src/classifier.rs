@@ -4,6 +4,7 @@ use ndarray::{Array2, Array4, ArrayView4};
 pub use quaver_nn::network::{PassSink, Tap, Upstream};
 pub use quaver_nn::noise::{Draw, Noise, Purpose};
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 /// Images `(n, c, h, w)`, values inside the classifier's input range.
 pub type Images = Array4<f32>;
@@ -137,4 +138,27 @@ pub trait Classifier: Send + Sync {
         }
         Ok(())
     }
+}
+
+/// `n_passes` passes on the randomness from `draw` on; `take` adds the logits of each to what
+/// is known of its image: `(row, state, logits)`. A row's passes arrive in order, rows in any.
+///
+/// # Errors
+/// What the classifier refuses.
+pub fn reduce_passes<T: Send>(
+    classifier: &dyn Classifier,
+    batch: Batch<'_>,
+    draw: Draw,
+    n_passes: u32,
+    states: Vec<T>,
+    take: impl Fn(usize, &mut T, &[f32]) + Sync,
+) -> Result<Vec<T>, ClassifierError> {
+    let rows: Vec<Mutex<T>> = states.into_iter().map(Mutex::new).collect();
+    classifier.passes(batch, draw, n_passes, &|row, _, logits| {
+        // A row's passes arrive in order, so no other thread waits for its lock.
+        let mut state = rows[row].lock().unwrap_or_else(PoisonError::into_inner);
+        take(row, &mut state, logits);
+    })?;
+    let state = |row: Mutex<T>| row.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(rows.into_iter().map(state).collect())
 }

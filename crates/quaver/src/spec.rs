@@ -17,7 +17,7 @@ mod text;
 mod value;
 
 pub use parameter::{Allowed, Interval, Parameter};
-pub use text::split_list;
+pub use text::{split_list, split_sum};
 pub use value::Value;
 
 /// A name and the parameters given with it. Printing it gives the canonical form: parameters

@@ -1,4 +1,4 @@
-//! What an attacker may do: [`Norm`], [`Budget`], [`PixelRange`], [`Goal`], and the projections
+//! What an attacker may do: [`Norm`], [`Bound`], [`Budget`], [`PixelRange`], [`Goal`], and the projections
 //! onto them. An image is a flat slice of its pixels here.
 
 use rayon::prelude::*;
@@ -36,6 +36,38 @@ pub struct Budget {
     pub norm: Norm,
     /// Radius in pixel units, for [`Norm::L0`] a number of pixels; >= 0 and finite.
     pub eps: f32,
+}
+
+/// What limits a perturbation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Bound {
+    /// It stays in a ball.
+    Ball(Budget),
+    /// It is made as small as the attack can in this norm.
+    Smallest {
+        /// How distance is measured.
+        norm: Norm,
+    },
+}
+
+impl Bound {
+    /// How distance is measured.
+    #[must_use]
+    pub const fn norm(self) -> Norm {
+        match self {
+            Self::Ball(Budget { norm, .. }) | Self::Smallest { norm } => norm,
+        }
+    }
+
+    /// The ball, where there is one.
+    #[must_use]
+    pub const fn ball(self) -> Option<Budget> {
+        match self {
+            Self::Ball(budget) => Some(budget),
+            Self::Smallest { .. } => None,
+        }
+    }
 }
 
 /// The values a pixel may take.

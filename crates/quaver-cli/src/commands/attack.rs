@@ -6,9 +6,9 @@ use crate::context::{Context, check_output, interrupted};
 use crate::images::Stream;
 use crate::output::{print, rate};
 use ndarray::ArrayView4;
-use quaver::attack::record::AttackRecord;
+use quaver::attack::record::{AttackRecord, Outcome};
 use quaver::attack::run::{Inputs, Options};
-use quaver::attack::{self, LabelSource};
+use quaver::attack::{self, LabelSource, Start};
 use quaver::decision::Decision;
 use quaver::evaluate::interval::Rate;
 use quaver::run::write_arrays;
@@ -69,7 +69,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         ids: &images.ids,
         labels,
         targets: targets.filter(|_| args.targeted || entry.always_targeted),
-        start: start.filter(|_| entry.takes_start),
+        start: start.filter(|_| entry.start != Start::Own),
     };
     let batch = context
         .engine
@@ -85,7 +85,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         n: batch.n(),
         record: &batch.record,
         clean_accuracy: Rate::new(counts.n_initially_correct, counts.n),
-        robust_accuracy: Rate::of((0..batch.n()).map(|i| batch.verdicts[i].is(batch.labels[i]))),
+        robust_accuracy: Rate::of(batch.outcomes.iter().map(Outcome::right_after)),
         success: Rate::new(counts.n_success, counts.n),
         success_of_correct: Rate::new(counts.n_success_of_correct, counts.n_initially_correct),
         target_reached: counts.n_target_reached.and_then(|k| Rate::new(k, counts.n)),

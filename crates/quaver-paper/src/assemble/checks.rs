@@ -55,7 +55,7 @@ fn attack(study: &Study<'_>, planned: &Planned, attacked: &Attacked) -> AttackEv
     let record = attacked.record.as_ref();
     let noise = record.map_or(NoiseMode::Off, |record| record.noise);
     let labels = super::settings::word(&planned.options.labels);
-    let budget = planned.attack.budget(quaver::attack::Setting {
+    let bound = planned.attack.bound(quaver::attack::Setting {
         n_features: study.test.image_shape().iter().product(),
         range: planned.options.range,
         dialect: planned.options.dialect,
@@ -70,7 +70,7 @@ fn attack(study: &Study<'_>, planned: &Planned, attacked: &Attacked) -> AttackEv
         id: attacked.ids[row],
         right_before: attacked.right_before[row],
         right_after: attacked.right[row],
-        distance: attacked.distances(budget.norm)[row],
+        distance: attacked.distances(bound.norm())[row],
         in_box: attacked.in_box[row],
         finite: attacked.finite[row],
         zero_gradient: attacked.zero_gradient[row],
@@ -78,8 +78,8 @@ fn attack(study: &Study<'_>, planned: &Planned, attacked: &Attacked) -> AttackEv
     });
     AttackEvidence {
         name: format!("{} ({labels} labels, noise {noise})", planned.title),
-        norm: budget.norm,
-        eps: Some(f64::from(budget.eps)),
+        norm: bound.norm(),
+        eps: bound.ball().map(|ball| f64::from(ball.eps)),
         setting,
         iterative: planned.is_iterative(),
         n_gradient_draws: match noise {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::plan::Planned;
 use super::{AttackSeen, Halt, Part, Passes, Study, Trained, blocks};
 use quaver::attack::oracle::Cost;
-use quaver::attack::record::{AdversarialBatch, AttackRecord};
+use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
 use quaver::attack::run::{Inputs, Options, run};
 use quaver::attack::saved::{Reader, SavedError};
 use quaver::classifier::Classifier;
@@ -46,28 +46,25 @@ pub(crate) struct Attacked {
 
 impl Attacked {
     fn new(batch: &AdversarialBatch) -> Self {
-        let n = batch.n();
         let range = batch.record.range;
         let images = |holds: &dyn Fn(f32) -> bool| -> Vec<bool> {
             let images = batch.x_adv.outer_iter();
             images.map(|x| x.iter().all(|v| holds(*v))).collect()
         };
-        let right = |row: usize| batch.verdicts[row].is(batch.labels[row]);
-        let targets = batch.targets.as_ref();
+        let flags = |of: fn(&Outcome) -> bool| batch.outcomes.iter().map(of).collect();
+        let numbers = |of: fn(&Outcome) -> f64| batch.outcomes.iter().map(of).collect();
         Self {
-            ids: batch.ids.clone(),
-            right_before: (0..n).map(|row| batch.initially_correct(row)).collect(),
-            right: (0..n).map(right).collect(),
-            success: (0..n).map(|row| batch.success(row)).collect(),
-            target_reached: targets.map(|_| {
-                let reached = (0..n).map(|row| batch.target_reached(row));
-                reached.map(|reached| reached == Some(true)).collect()
-            }),
-            linf: batch.distances.iter().map(|d| d.linf).collect(),
-            l2: batch.distances.iter().map(|d| d.l2).collect(),
-            l0: batch.distances.iter().map(|d| d.l0 as f64).collect(),
-            zero_gradient: batch.flags.iter().map(|f| f.zero_gradient).collect(),
-            non_finite: batch.flags.iter().map(|f| f.non_finite).collect(),
+            ids: batch.ids(),
+            right_before: flags(Outcome::right_before),
+            right: flags(Outcome::right_after),
+            success: flags(Outcome::success),
+            target_reached: (batch.record.targets.is_some())
+                .then(|| flags(|o| o.target_reached() == Some(true))),
+            linf: numbers(|o| o.distances.linf),
+            l2: numbers(|o| o.distances.l2),
+            l0: numbers(|o| o.distances.l0 as f64),
+            zero_gradient: flags(|o| o.flags.zero_gradient),
+            non_finite: flags(|o| o.flags.non_finite),
             in_box: images(&|v| range.contains(v)),
             finite: images(&|v| v.is_finite()),
             cost: batch.record.cost,
@@ -225,7 +222,7 @@ impl Study<'_> {
             let what = json!({ "attack": what, "passes": self.config.passes });
             let arrays = self.step(trained, &name, &what, || {
                 Ok(self
-                    .passes(trained, batch.x_adv.view(), &batch.ids, &part)?
+                    .passes(trained, batch.x_adv.view(), &batch.ids(), &part)?
                     .to_arrays())
             })?;
             let wanted = EXAMPLES.saturating_sub(seen.examples.len());

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::plan::Planned;
 use super::{Halt, Study, Trained};
+use quaver::attack::record::Outcome;
 use quaver::attack::saved::{Reader, SavedError};
 use quaver::classifier::{
     Batch, Classifier, ClassifierError, Noise, Purpose, Randomness, Tap, Upstream, Vjp,
@@ -118,8 +119,7 @@ impl Study<'_> {
         };
         let rows: Vec<usize> = (0..n).collect();
         let batch = self.batch(&model, trained.seed, planned, &rows, &Silent)?;
-        let right = batch.verdicts.iter().zip(&batch.labels);
-        let right = right.map(|(verdict, &label)| verdict.is(label));
+        let right = batch.outcomes.iter().map(Outcome::right_after);
         Ok(ndarray::Array1::from_iter(right).into())
     }
 }

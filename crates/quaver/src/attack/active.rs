@@ -5,11 +5,11 @@ use ndarray::ArrayView4;
 
 use crate::classifier::Batch;
 
-use super::objective::Aim;
+use super::objective::{Aim, View};
 use super::{AttackError, Case};
 
-/// Images an attack still works on, packed together.
-pub struct Active<'a> {
+/// Images an attack still works on, packed together, each with what the attack keeps of it.
+pub struct Active<'a, S = ()> {
     /// Their rows in the batch.
     pub rows: Vec<usize>,
     /// Their ids.
@@ -18,18 +18,21 @@ pub struct Active<'a> {
     pub aims: Vec<Aim>,
     /// Their pixels now, image after image.
     pub pixels: Vec<f32>,
+    /// What the attack keeps of each.
+    pub states: Vec<S>,
     case: &'a Case<'a>,
 }
 
-impl<'a> Active<'a> {
-    /// All images of `case`, with `pixels` to start from.
+impl<'a, S> Active<'a, S> {
+    /// All images of `case`, with `pixels` to start from and a state for each.
     #[must_use]
-    pub fn all(case: &'a Case<'a>, pixels: Vec<f32>) -> Self {
+    pub fn all(case: &'a Case<'a>, pixels: Vec<f32>, states: Vec<S>) -> Self {
         Self {
             rows: (0..case.ids.len()).collect(),
             ids: case.ids.to_vec(),
             aims: case.aims.to_vec(),
             pixels,
+            states,
             case,
         }
     }
@@ -57,6 +60,23 @@ impl<'a> Active<'a> {
         &self.pixels[place * d..][..d]
     }
 
+    /// What objectives see of the image at `place`, given these outputs of the classifier.
+    #[must_use]
+    pub fn view<'v>(
+        &'v self,
+        place: usize,
+        taps: &'v [String],
+        outputs: &'v [&'v [f32]],
+    ) -> View<'v> {
+        View {
+            aim: self.aims[place],
+            clean: self.case.image(self.rows[place]),
+            pixels: self.image(place),
+            taps,
+            outputs,
+        }
+    }
+
     /// Keeps the images with `true`, in order.
     pub fn retain(&mut self, keep: &[bool]) {
         if keep.iter().all(|keep| *keep) {
@@ -69,11 +89,13 @@ impl<'a> Active<'a> {
             self.rows[to] = self.rows[from];
             self.ids[to] = self.ids[from];
             self.aims[to] = self.aims[from];
+            self.states.swap(to, from);
             to += 1;
         }
         self.pixels.truncate(to * d);
         self.rows.truncate(to);
         self.ids.truncate(to);
         self.aims.truncate(to);
+        self.states.truncate(to);
     }
 }

@@ -8,7 +8,7 @@ use crate::threat::{Budget, Goal, Norm, PixelRange, every};
 
 use super::active::Active;
 use super::noise::NoiseMode;
-use super::objective::{Aim, Objective};
+use super::objective::Loss;
 use super::oracle::{Oracle, Outputs};
 use super::{AttackError, Case, Dialect, Perturbed};
 
@@ -56,20 +56,15 @@ pub const NORM: Parameter = Parameter {
 pub const LOSS: Parameter = Parameter {
     name: "loss",
     default: "cross-entropy",
-    allowed: Allowed::OneOf(&[
-        "cross-entropy",
-        "cross-entropy-f64",
-        "margin",
-        "dlr",
-        "prob",
-        "logit",
-        "rest-logits",
-    ]),
+    allowed: Allowed::Spec(
+        "objectives, such as margin or cross-entropy+-2*variance",
+        |text| text.parse::<Loss>().map(|_| ()),
+    ),
     about: "what is pushed up",
 };
 
 /// Values of [`EPS`], [`STEP_SIZE`], [`N_STEPS`], [`NORM`] and [`LOSS`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IteratedParams {
     /// Radius of the ball, in pixel units.
     pub eps: f64,
@@ -80,7 +75,7 @@ pub struct IteratedParams {
     /// How lengths are measured.
     pub norm: Norm,
     /// What is pushed up.
-    pub loss: Objective,
+    pub loss: Loss,
 }
 
 impl IteratedParams {
@@ -96,9 +91,9 @@ impl IteratedParams {
     /// The steps under a dialect: ours prefers an iterate that succeeded, the others return the
     /// last.
     #[must_use]
-    pub fn ascent(&self, dialect: Dialect) -> Ascent {
+    pub fn ascent(&self, dialect: Dialect) -> Ascent<'_> {
         Ascent {
-            objective: self.loss,
+            loss: &self.loss,
             budget: self.budget(),
             step_size: self.step_size as f32,
             n_steps: self.n_steps,
@@ -128,11 +123,29 @@ impl Direction {
     }
 }
 
+/// What a step goes along instead of the gradient itself, such as an average of those before it.
+pub trait Rule: Sync {
+    /// What it remembers of an image.
+    type Memory: Default + Send + Sync;
+    /// Replaces a gradient, which is finite.
+    fn apply(&self, memory: &mut Self::Memory, gradient: &mut [f32]);
+}
+
+/// Steps along the gradient itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain;
+
+impl Rule for Plain {
+    type Memory = ();
+
+    fn apply(&self, (): &mut (), _: &mut [f32]) {}
+}
+
 /// A sequence of steps x' = project(x + step_size · direction).
 #[derive(Clone, Copy, Debug)]
-pub struct Ascent {
+pub struct Ascent<'a> {
     /// What is pushed up.
-    pub objective: Objective,
+    pub loss: &'a Loss,
     /// The ball around the clean image.
     pub budget: Budget,
     /// Length of a step, in pixel units.
@@ -142,24 +155,39 @@ pub struct Ascent {
     /// Where a step goes.
     pub direction: Direction,
     /// Whether to return the best iterate instead of the last: one that met the aim (the last of
-    /// them with the noise off, else that of the largest objective), or where none did that of
-    /// the largest objective. It costs one more forward pass.
+    /// them with the noise off, else that of the largest loss), or where none did that of
+    /// the largest loss. It costs one more forward pass.
     pub keep_best: bool,
 }
 
 /// Lowest and highest value of each pixel, image after image.
 type Bounds = (Vec<f32>, Vec<f32>);
 
-/// How good an iterate is: whether the aim is met, then the objective.
+/// How good an iterate is: whether the aim is met, then the loss.
 type Rank = (bool, f64);
 
-impl Ascent {
-    /// Runs it from `start`. An image whose gradient is not finite stops where it is.
+impl Ascent<'_> {
+    /// Runs it from `start` along the gradient.
     ///
     /// # Errors
-    /// [`AttackError::TooFewClasses`] for the objective, and what the classifier refuses.
+    /// As [`Ascent::run_by`].
     pub fn run(
         &self,
+        oracle: &mut Oracle<'_>,
+        case: &Case<'_>,
+        start: Vec<f32>,
+    ) -> Result<Perturbed, AttackError> {
+        self.run_by(&Plain, oracle, case, start)
+    }
+
+    /// Runs it from `start` along what `rule` makes of the gradients. An image whose gradient is
+    /// not finite stops where it is.
+    ///
+    /// # Errors
+    /// [`AttackError::TooFewClasses`] for the loss, and what the classifier refuses.
+    pub fn run_by<R: Rule>(
+        &self,
+        rule: &R,
         oracle: &mut Oracle<'_>,
         case: &Case<'_>,
         start: Vec<f32>,
@@ -169,7 +197,8 @@ impl Ascent {
         let mut found = Perturbed::unchanged(start.clone(), n);
         let mut best: Vec<Option<Rank>> = vec![None; n];
         let latest = oracle.noise() == NoiseMode::Off;
-        let mut active = Active::all(case, start);
+        let memories = (0..n).map(|_| R::Memory::default()).collect();
+        let mut active = Active::all(case, start, memories);
         // They cost as much as projecting twice.
         let bounds = (self.direction == Direction::Sign && self.n_steps > 2)
             .then(|| self.budget.bounds(case.pixels, case.setting.range));
@@ -177,16 +206,22 @@ impl Ascent {
             if active.is_empty() {
                 break;
             }
-            let (outputs, gradient) =
-                oracle.gradient(active.batch()?, step, self.objective, &active.aims)?;
+            let (outputs, gradient) = oracle.gradient(&active, step, self.loss)?;
             if self.keep_best {
                 self.remember(&outputs, &active, latest, &mut best, &mut found);
             }
-            let finite = self.advance(case, bounds.as_ref(), &mut active, &gradient, &mut found);
+            let finite = self.advance(
+                rule,
+                case,
+                bounds.as_ref(),
+                &mut active,
+                gradient,
+                &mut found,
+            );
             active.retain(&finite);
         }
         if self.keep_best && !active.is_empty() {
-            let outputs = oracle.outputs(active.batch()?, self.n_steps)?;
+            let outputs = oracle.outputs(&active, self.n_steps, self.loss)?;
             self.remember(&outputs, &active, latest, &mut best, &mut found);
         }
         if !self.keep_best {
@@ -204,11 +239,11 @@ impl Ascent {
         } else {
             Goal::Untargeted
         };
-        let allowed = self.objective.min_classes(goal);
+        let allowed = self.loss.min_classes(goal);
         if n_classes >= allowed {
             return Ok(());
         }
-        let what = format!("the objective {:?}", self.objective);
+        let what = format!("the loss {}", self.loss);
         Err(AttackError::TooFewClasses {
             what,
             got: n_classes,
@@ -217,38 +252,42 @@ impl Ascent {
     }
 
     /// Moves every active image by one step; `false` for those whose gradient is not finite.
-    fn advance(
+    fn advance<R: Rule>(
         &self,
+        rule: &R,
         case: &Case<'_>,
         bounds: Option<&Bounds>,
-        active: &mut Active<'_>,
-        gradient: &[f32],
+        active: &mut Active<'_, R::Memory>,
+        mut gradient: Vec<f32>,
         found: &mut Perturbed,
     ) -> Vec<bool> {
         let d = case.n_features();
         let rows = &active.rows;
-        let finite: Vec<bool> = active
-            .pixels
-            .par_chunks_mut(d)
-            .zip(gradient.par_chunks(d))
+        let images = active.pixels.par_chunks_mut(d).zip(&mut active.states);
+        let seen: Vec<(bool, bool)> = images
+            .zip(gradient.par_chunks_mut(d))
             .enumerate()
-            .map(|(place, (image, gradient))| {
-                let finite = every(gradient, |g| g.is_finite());
+            .map(|(place, ((image, memory), gradient))| {
+                if !every(gradient, |g| g.is_finite()) {
+                    return (false, false);
+                }
+                let zero = gradient.iter().all(|g| *g == 0.0);
+                rule.apply(memory, gradient);
                 let row = rows[place];
                 match bounds {
-                    _ if !finite => {}
                     Some((low, high)) => {
                         let of_row = row * d..(row + 1) * d;
                         self.step_within(&low[of_row.clone()], &high[of_row], image, gradient);
                     }
                     None => self.step(case.image(row), image, gradient, case.setting.range),
                 }
-                finite
+                (true, zero)
             })
             .collect();
         for (place, row) in rows.iter().enumerate() {
+            let (finite, zero) = seen[place];
             let flags = &mut found.flags[*row];
-            if !finite[place] {
+            if !finite {
                 flags.non_finite = true;
                 if !self.keep_best {
                     found.set(*row, active.image(place));
@@ -256,9 +295,9 @@ impl Ascent {
                 continue;
             }
             found.n_steps[*row] += 1;
-            flags.zero_gradient |= gradient[place * d..][..d].iter().all(|g| *g == 0.0);
+            flags.zero_gradient |= zero;
         }
-        finite
+        seen.into_iter().map(|(finite, _)| finite).collect()
     }
 
     /// A step of sign(gradient), clamped to the bounds.
@@ -293,10 +332,10 @@ impl Ascent {
     /// Notes the images that are better than all before them. Of those that meet the aim it is
     /// the `latest` where nothing is random: it is mostly the last, and so what other programs
     /// return. What met it on one draw may not on another, so under noise the objective decides.
-    fn remember(
+    fn remember<S: Sync>(
         &self,
         outputs: &Outputs,
-        active: &Active<'_>,
+        active: &Active<'_, S>,
         latest: bool,
         best: &mut [Option<Rank>],
         found: &mut Perturbed,
@@ -309,9 +348,8 @@ impl Ascent {
         let images = found.pixels.par_chunks_mut(d).zip(best);
         images.zip(place_of).for_each(|((image, best), place)| {
             let Some(place) = place else { return };
-            let aim = active.aims[place];
-            let value = outputs.value(place, self.objective, aim);
-            let rank = (is_met(aim, outputs.class(place)), value);
+            let value = outputs.value(place, self.loss, active);
+            let rank = (active.aims[place].is_met(outputs.class(place)), value);
             let better = match *best {
                 None => true,
                 Some(before) if rank.0 != before.0 => rank.0,
@@ -332,12 +370,4 @@ fn sign(gradient: f32) -> f32 {
     } else {
         gradient.signum()
     }
-}
-
-/// Whether being classified as `class` meets the aim.
-fn is_met(aim: Aim, class: Option<usize>) -> bool {
-    class.is_some_and(|class| match aim.target {
-        Some(target) => class == target,
-        None => class != aim.label,
-    })
 }

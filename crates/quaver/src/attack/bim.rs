@@ -1,11 +1,11 @@
 //! BIM.
 
 use crate::spec::{Spec, SpecError};
-use crate::threat::Budget;
+use crate::threat::Bound;
 
 use super::ascent::{DIALECTS, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE};
 use super::oracle::Oracle;
-use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "bim",
@@ -14,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry {
     access: Access::WhiteBox,
     norms: NORMS,
     dialects: DIALECTS,
-    takes_start: false,
+    start: Start::Own,
     always_targeted: false,
     parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS],
     build: |values| {
@@ -55,8 +55,8 @@ impl Attack for Bim {
         Spec::of(ENTRY.id, &self.params)
     }
 
-    fn budget(&self, _: Setting) -> Budget {
-        self.params.budget()
+    fn bound(&self, _: Setting) -> Bound {
+        Bound::Ball(self.params.budget())
     }
 
     fn n_steps(&self, _: Setting) -> u32 {

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Spec, SpecError};
-use crate::threat::{Budget, Norm};
+use crate::threat::{Bound, Budget, Norm};
 
 use super::ascent::{Ascent, DIALECTS, Direction, EPS, LOSS, NORM, NORMS};
-use super::objective::Objective;
+use super::objective::Loss;
 use super::oracle::Oracle;
-use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "fgsm",
@@ -17,7 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     access: Access::WhiteBox,
     norms: NORMS,
     dialects: DIALECTS,
-    takes_start: false,
+    start: Start::Own,
     always_targeted: false,
     parameters: &[EPS, NORM, LOSS],
     build: |values| {
@@ -30,7 +30,16 @@ pub(super) const ENTRY: Entry = Entry {
 struct Params {
     eps: f64,
     norm: Norm,
-    loss: Objective,
+    loss: Loss,
+}
+
+impl Params {
+    const fn budget(&self) -> Budget {
+        Budget {
+            norm: self.norm,
+            eps: self.eps as f32,
+        }
+    }
 }
 
 /// Fast gradient sign method (FGSM): one step of length eps along the gradient.
@@ -62,11 +71,8 @@ impl Attack for Fgsm {
         Spec::of(ENTRY.id, &self.params)
     }
 
-    fn budget(&self, _: Setting) -> Budget {
-        Budget {
-            norm: self.params.norm,
-            eps: self.params.eps as f32,
-        }
+    fn bound(&self, _: Setting) -> Bound {
+        Bound::Ball(self.params.budget())
     }
 
     fn n_steps(&self, _: Setting) -> u32 {
@@ -74,9 +80,9 @@ impl Attack for Fgsm {
     }
 
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
-        let budget = self.budget(case.setting);
+        let budget = self.params.budget();
         let ascent = Ascent {
-            objective: self.params.loss,
+            loss: &self.params.loss,
             budget,
             step_size: budget.eps,
             n_steps: 1,

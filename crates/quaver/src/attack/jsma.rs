@@ -1,20 +1,27 @@
 //! JSMA.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Allowed, Interval, Parameter, Spec, SpecError, check_range};
-use crate::threat::{Budget, Norm};
+use crate::threat::{Bound, Budget, Norm};
 
 use super::active::Active;
 use super::noise::NoiseMode;
-use super::objective::Objective;
+use super::objective::Loss;
+use super::objective::cross_entropy_f64::CrossEntropyF64;
+use super::objective::logit::Logit;
+use super::objective::prob::Prob;
+use super::objective::rest_logits::RestLogits;
 use super::oracle::Oracle;
-use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 
 mod features;
+mod pairs;
 
-use features::{Features, Outcome, Saliency};
+use features::{Features, Saliency, Step};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "jsma",
@@ -29,7 +36,7 @@ pub(super) const ENTRY: Entry = Entry {
         Dialect::Art,
         Dialect::Torchattacks,
     ],
-    takes_start: false,
+    start: Start::Own,
     always_targeted: true,
     parameters: &[
         Parameter {
@@ -84,11 +91,11 @@ impl Jacobian {
         }
     }
 
-    const fn objective(self) -> Objective {
+    fn loss(self) -> Loss {
         match self {
-            Self::Probs => Objective::Prob,
-            Self::Logits => Objective::Logit,
-            Self::LogProbs | Self::Auto => Objective::CrossEntropyF64,
+            Self::Probs => Loss::of("prob", Arc::new(Prob)),
+            Self::Logits => Loss::of("logit", Arc::new(Logit)),
+            Self::LogProbs | Self::Auto => Loss::of("cross-entropy-f64", Arc::new(CrossEntropyF64)),
         }
     }
 }
@@ -159,11 +166,11 @@ impl Attack for Jsma {
         )
     }
 
-    fn budget(&self, setting: Setting) -> Budget {
-        Budget {
+    fn bound(&self, setting: Setting) -> Bound {
+        Bound::Ball(Budget {
             norm: Norm::L0,
             eps: self.n_pixels(setting) as f32,
-        }
+        })
     }
 
     fn n_steps(&self, setting: Setting) -> u32 {
@@ -195,28 +202,26 @@ impl Attack for Jsma {
         };
         let d = case.n_features();
         let mut found = Perturbed::unchanged(case.pixels.to_vec(), case.ids.len());
-        let mut active = Active::all(case, case.pixels.to_vec());
-        let mut features: Vec<Features> = case
-            .pixels
-            .par_chunks(d)
-            .map(|x| Features::of(x, &saliency))
-            .collect();
+        let features = case.pixels.par_chunks(d);
+        let features = features.map(|x| Features::of(x, &saliency)).collect();
+        let mut active = Active::all(case, case.pixels.to_vec(), features);
+        let (loss, rest) = (
+            jacobian.loss(),
+            Loss::of("rest-logits", Arc::new(RestLogits)),
+        );
         for step in 0..self.n_steps(setting) {
             if active.is_empty() {
                 break;
             }
-            let (outputs, t) =
-                oracle.gradient(active.batch()?, step, jacobian.objective(), &active.aims)?;
-            let p = if saliency.two_gradients {
-                let rest = Objective::RestLogits;
-                let (_, p) = oracle.gradient(active.batch()?, step, rest, &active.aims)?;
-                Some(p)
-            } else {
-                None
+            let (outputs, t) = oracle.gradient(&active, step, &loss)?;
+            // Both gradients of a step are those of one draw of noise.
+            let p = match saliency.two_gradients {
+                true => Some(oracle.gradient(&active, step, &rest)?.1),
+                false => None,
             };
             let p = p.as_deref().unwrap_or(&t);
             let aims = &active.aims;
-            let outcomes: Vec<Outcome> = (active.pixels.par_chunks_mut(d), &mut features)
+            let outcomes: Vec<Step> = (active.pixels.par_chunks_mut(d), &mut active.states)
                 .into_par_iter()
                 .zip((t.par_chunks(d), p.par_chunks(d)))
                 .enumerate()
@@ -226,8 +231,6 @@ impl Attack for Jsma {
                 })
                 .collect();
             let goes_on = note(&outcomes, &active, &mut found);
-            let mut kept = goes_on.iter();
-            features.retain(|_| kept.next() == Some(&true));
             active.retain(&goes_on);
         }
         for (place, row) in active.rows.iter().enumerate() {
@@ -249,7 +252,7 @@ const fn asks_again(dialect: Dialect, noise: NoiseMode) -> bool {
 }
 
 /// Writes down what a step did to each image; whether it goes on.
-fn note(outcomes: &[Outcome], active: &Active<'_>, found: &mut Perturbed) -> Vec<bool> {
+fn note<S>(outcomes: &[Step], active: &Active<'_, S>, found: &mut Perturbed) -> Vec<bool> {
     for (place, outcome) in outcomes.iter().enumerate() {
         let row = active.rows[place];
         found.flags[row] = found.flags[row].or(outcome.flags);

@@ -3,27 +3,27 @@
 //! An attack is a file here and a line in [`REGISTRY`]; it is built from a spec string and run
 //! by [`run::run`], the only caller of [`Attack::perturb`]. What attacks share lies below them:
 //! [`objective`] (what is pushed up), [`noise`] and [`oracle`] (how the classifier is asked),
-//! [`active`] (images not yet finished), [`ascent`] (gradient steps), [`pairs`] (best pixel pair).
-
-use std::fmt;
-use std::str::FromStr;
+//! [`active`] (images not yet finished), [`ascent`] (gradient steps).
 
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::ClassifierError;
-use crate::decision::DecisionError;
 use crate::spec::{Parameter, Spec, SpecError, Values, find_name};
-use crate::threat::{Budget, Norm, PixelRange};
+use crate::threat::{Bound, Norm, PixelRange};
 
 pub mod active;
 pub mod ascent;
 pub mod noise;
 pub mod objective;
 pub mod oracle;
-pub mod pairs;
 pub mod record;
 pub mod run;
 pub mod saved;
+
+mod dialect;
+mod error;
+
+pub use dialect::{Dialect, LabelSource};
+pub use error::AttackError;
 
 use objective::Aim;
 use oracle::Oracle;
@@ -45,81 +45,34 @@ pub enum Access {
     DecisionBased,
 }
 
-/// Whose details an attack follows where implementations of it differ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Dialect {
-    /// Ours: without the known weaknesses of the others.
-    #[default]
-    #[serde(rename = "corrected")]
-    Corrected,
-    /// CleverHans 2.1 to 3.0.
-    #[serde(rename = "cleverhans-2.1")]
-    CleverHans21,
-    /// CleverHans 3.1.
-    #[serde(rename = "cleverhans-3.1")]
-    CleverHans31,
-    /// Adversarial Robustness Toolbox.
-    #[serde(rename = "art")]
-    Art,
-    /// Torchattacks.
-    #[serde(rename = "torchattacks")]
-    Torchattacks,
-}
-
-impl Dialect {
-    const ALL: [Self; 5] = [
-        Self::Corrected,
-        Self::CleverHans21,
-        Self::CleverHans31,
-        Self::Art,
-        Self::Torchattacks,
-    ];
-
+impl Access {
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Corrected => "corrected",
-            Self::CleverHans21 => "cleverhans-2.1",
-            Self::CleverHans31 => "cleverhans-3.1",
-            Self::Art => "art",
-            Self::Torchattacks => "torchattacks",
+            Self::WhiteBox => "white-box",
+            Self::ScoreBased => "score-based",
+            Self::DecisionBased => "decision-based",
         }
     }
 
-    /// Which labels it attacks unless told.
+    /// Whether an attack with this access may ask what one with `other` may.
     #[must_use]
-    pub const fn labels(self) -> LabelSource {
-        match self {
-            Self::Corrected | Self::Torchattacks => LabelSource::True,
-            Self::CleverHans21 | Self::CleverHans31 | Self::Art => LabelSource::Predicted,
-        }
+    pub const fn includes(self, other: Self) -> bool {
+        self as u8 <= other as u8
     }
 }
 
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Dialect {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        Ok(Self::ALL[find_name("dialect", text, &Self::ALL.map(Self::name))?])
-    }
-}
-
-/// Which class an attack takes for that of a clean image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LabelSource {
-    /// The label.
-    #[default]
-    True,
-    /// The class that one pass of the classifier names.
-    Predicted,
+/// Where an attack begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the clean image, or where it draws itself.
+    Own,
+    /// The same, or at an image that is given.
+    Optional,
+    /// At an image that is already classified as the attack wants: the given one, else one that
+    /// the runner finds.
+    Adversarial,
 }
 
 /// What is known of an attack before it is built.
@@ -137,8 +90,8 @@ pub struct Entry {
     pub norms: &'static [Norm],
     /// Dialects it knows.
     pub dialects: &'static [Dialect],
-    /// Whether it can begin from given images.
-    pub takes_start: bool,
+    /// Where it begins.
+    pub start: Start,
     /// Whether it cannot do without a target class.
     pub always_targeted: bool,
     /// What its spec takes.
@@ -187,7 +140,8 @@ pub struct Case<'a> {
     pub ids: &'a [u64],
     /// What is aimed at, `(n)`.
     pub aims: &'a [Aim],
-    /// Pixels to begin from instead of a random start, in range.
+    /// Pixels to begin from, in range: those that were given, or that the runner found for an
+    /// attack that needs adversarial ones (the clean image where it found none).
     pub start: Option<&'a [f32]>,
     /// What all images share.
     pub setting: Setting,
@@ -221,6 +175,8 @@ pub struct Flags {
     pub no_admissible_pair: bool,
     /// A gradient or a result was not finite; the last finite image is returned.
     pub non_finite: bool,
+    /// The attack needs an adversarial image to begin from, and none was found.
+    pub no_start: bool,
 }
 
 impl Flags {
@@ -231,6 +187,7 @@ impl Flags {
             zero_gradient: self.zero_gradient || other.zero_gradient,
             no_admissible_pair: self.no_admissible_pair || other.no_admissible_pair,
             non_finite: self.non_finite || other.non_finite,
+            no_start: self.no_start || other.no_start,
         }
     }
 }
@@ -272,8 +229,8 @@ pub trait Attack: Send + Sync {
     /// # Errors
     /// [`SpecError`] if the parameters cannot be written as a spec.
     fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError>;
-    /// The ball its results lie in.
-    fn budget(&self, setting: Setting) -> Budget;
+    /// What limits its results.
+    fn bound(&self, setting: Setting) -> Bound;
     /// The most steps it takes for an image.
     fn n_steps(&self, setting: Setting) -> u32;
     /// Candidates for the images of `case`. What happens to an image depends on its pixels, its
@@ -282,111 +239,4 @@ pub trait Attack: Send + Sync {
     /// # Errors
     /// What the classifier refuses, and parameters that do not fit it.
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError>;
-}
-
-/// An attack cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum AttackError {
-    /// The classifier refused.
-    #[error(transparent)]
-    Classifier(#[from] ClassifierError),
-    /// A parameter or option is wrong.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// The decision rule is wrong.
-    #[error(transparent)]
-    Decision(#[from] DecisionError),
-    /// Pixels do not fill the images.
-    #[error("pixels do not fill the images: {0}")]
-    Layout(#[from] ndarray::ShapeError),
-    /// Images of another shape than the classifier's.
-    #[error("expected {what} of shape {allowed:?}, got {got:?}")]
-    Shape {
-        /// Which images.
-        what: &'static str,
-        /// Their shape.
-        got: Vec<usize>,
-        /// The shape they should have.
-        allowed: Vec<usize>,
-    },
-    /// A list does not have one entry an image.
-    #[error("expected {allowed} {what}, one an image, got {got}")]
-    Length {
-        /// Which list.
-        what: &'static str,
-        /// Its length.
-        got: usize,
-        /// Number of images.
-        allowed: usize,
-    },
-    /// A pixel is out of range or not finite.
-    #[error("{what} {image} holds the pixel {got}; allowed: {low} to {high}")]
-    Pixel {
-        /// Which images.
-        what: &'static str,
-        /// Row of the image.
-        image: usize,
-        /// The pixel.
-        got: f32,
-        /// Lowest value allowed.
-        low: f32,
-        /// Highest value allowed.
-        high: f32,
-    },
-    /// There is no such class.
-    #[error("{what} of image {image} is {got}; allowed: 0 to {}", n_classes - 1)]
-    Class {
-        /// Label or target.
-        what: &'static str,
-        /// Row of the image.
-        image: usize,
-        /// The class.
-        got: usize,
-        /// Number of classes.
-        n_classes: usize,
-    },
-    /// A white-box attack met a classifier without gradients.
-    #[error(
-        "{attack} needs input gradients, and this classifier has none; allowed: score-based and decision-based attacks"
-    )]
-    NeedsGradient {
-        /// The attack.
-        attack: &'static str,
-    },
-    /// The attack does not know the dialect.
-    #[error("{attack} has no dialect {got}; allowed: {allowed}")]
-    Dialect {
-        /// The attack.
-        attack: &'static str,
-        /// The dialect asked for.
-        got: Dialect,
-        /// Its dialects.
-        allowed: String,
-    },
-    /// Something was given that the attack would ignore.
-    #[error("{attack} takes no {what} here; {reason}")]
-    NotTaken {
-        /// The attack.
-        attack: &'static str,
-        /// What was given.
-        what: &'static str,
-        /// Why it is of no use.
-        reason: &'static str,
-    },
-    /// The classifier has too few classes.
-    #[error("{what} needs at least {allowed} classes, and the classifier has {got}")]
-    TooFewClasses {
-        /// What needs them.
-        what: String,
-        /// Number of classes.
-        got: usize,
-        /// Fewest classes.
-        allowed: usize,
-    },
-    /// Steps, draws and restarts together are more than draws can be numbered.
-    #[error("{got} draws of noise in one attack; allowed: up to {}", u32::MAX)]
-    TooManyDraws {
-        /// Steps times draws times restarts.
-        got: u64,
-    },
 }

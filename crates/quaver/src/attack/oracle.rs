@@ -1,18 +1,20 @@
-//! [`Oracle`]: how an attack asks a classifier. It hands out logits and gradients under a
-//! noise mode and counts what they cost.
+//! [`Oracle`]: how an attack asks a classifier. It hands out what the attack's access allows,
+//! under a noise mode, and counts for each image what was asked.
 
+use std::ops::AddAssign;
 use std::sync::OnceLock;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::{
-    Batch, Classifier, ClassifierError, Images, Noise, Purpose, Randomness, Tap, pixels,
-};
+use crate::classifier::{Classifier, Images, Noise, Purpose, Randomness, Tap, pixels};
 use crate::decision::{argmax, softmax};
+use crate::rng::Rng;
 
+use super::active::Active;
 use super::noise::NoiseMode;
-use super::objective::{Aim, Objective};
+use super::objective::Loss;
+use super::{Access, AttackError, Case, Entry};
 
 /// What an attack asked of the classifier, in images times passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,95 +25,133 @@ pub struct Cost {
     pub n_backward: u64,
 }
 
-/// Logits of a step under each of its draws.
+impl AddAssign for Cost {
+    fn add_assign(&mut self, more: Self) {
+        self.n_forward += more.n_forward;
+        self.n_backward += more.n_backward;
+    }
+}
+
+/// Which question of an attack about an image this is. The noise is drawn by the image's id and
+/// by this, so an attack that asks several times in a step numbers its queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The step, from 0 to the attack's number of steps.
+    pub step: u32,
+    /// Number of the query within the step, from 0.
+    pub number: u32,
+}
+
+impl From<u32> for Query {
+    /// The only query of a step.
+    fn from(step: u32) -> Self {
+        let number = 0;
+        Self { step, number }
+    }
+}
+
+/// What a classifier answered under each draw of a query.
 #[derive(Clone, Debug)]
 pub struct Outputs {
-    /// `(n, n_classes)` for each draw.
-    draws: Vec<Array2<f32>>,
+    /// Layer outputs that were asked for beside the logits.
+    taps: Vec<String>,
+    /// Draw after draw: the logits, then the taps, `(n, width)` each, rows side by side.
+    arrays: Vec<Array2<f32>>,
 }
 
 impl Outputs {
-    /// Softmax of image `row`, averaged over the draws, `(n_classes)`.
+    fn new(taps: &[String], arrays: impl IntoIterator<Item = Array2<f32>>) -> Self {
+        let in_rows = |array: Array2<f32>| match array.is_standard_layout() {
+            true => array,
+            false => array.as_standard_layout().into_owned(),
+        };
+        Self {
+            taps: taps.to_vec(),
+            arrays: arrays.into_iter().map(in_rows).collect(),
+        }
+    }
+
+    /// Outputs for the image at `place`, as [`super::objective::View`] has them.
+    fn of_image(&self, place: usize) -> Vec<&[f32]> {
+        let all = self.arrays.iter();
+        let rows = all.map(|array| (array.as_slice().unwrap_or_default(), array.ncols()));
+        rows.map(|(all, width)| &all[place * width..][..width])
+            .collect()
+    }
+
+    /// Softmax of the image at `place`, averaged over the draws, `(n_classes)`.
     #[must_use]
-    pub fn probs(&self, row: usize) -> Vec<f64> {
-        let mut mean = vec![0.0; self.draws[0].ncols()];
-        for logits in &self.draws {
-            for (mean, p) in mean.iter_mut().zip(softmax(&logits.row(row).to_vec())) {
-                *mean += p / self.draws.len() as f64;
+    pub fn probs(&self, place: usize) -> Vec<f64> {
+        let mut mean = vec![0.0; self.arrays[0].ncols()];
+        let draws = self.arrays.iter().step_by(1 + self.taps.len());
+        let n_draws = draws.len() as f64;
+        for logits in draws {
+            for (mean, p) in mean.iter_mut().zip(softmax(&logits.row(place).to_vec())) {
+                *mean += p / n_draws;
             }
         }
         mean
     }
 
-    /// Class of image `row` by the mean softmax, the lowest at ties; `None` if an output is not
-    /// a number.
+    /// Class of the image at `place` by the mean softmax, the lowest at ties; `None` if an output
+    /// is not a number.
     #[must_use]
-    pub fn class(&self, row: usize) -> Option<usize> {
-        argmax(&self.probs(row))
+    pub fn class(&self, place: usize) -> Option<usize> {
+        argmax(&self.probs(place))
     }
 
-    /// Mean of `objective` over the draws for image `row`.
+    /// The loss of the image at `place` among `active`.
     #[must_use]
-    pub fn value(&self, row: usize, objective: Objective, aim: Aim) -> f64 {
-        let values = self
-            .draws
-            .iter()
-            .map(|z| objective.value(&z.row(row).to_vec(), aim));
-        values.sum::<f64>() / self.draws.len() as f64
+    pub fn value<S>(&self, place: usize, loss: &Loss, active: &Active<'_, S>) -> f64 {
+        loss.value(&active.view(place, &self.taps, &self.of_image(place)))
     }
 }
 
-/// A classifier under one noise mode, as an attack sees it.
+/// Gradients at the outputs for one image, laid out as those are.
+type Upstreams = Vec<Vec<f32>>;
+
+/// A classifier under one noise mode, as one attack sees it.
 pub struct Oracle<'a> {
     model: &'a dyn Classifier,
+    entry: &'static Entry,
     noise: NoiseMode,
     seed: u64,
     first_pass: u32,
-    cost: Cost,
-    /// Images whose logits are kept once they are asked for.
-    kept: &'a [f32],
+    /// For each image of the case.
+    costs: Vec<Cost>,
+    /// Pixels of the clean images, whose logits are kept once they are asked for.
+    clean: Option<&'a [f32]>,
     logits: Option<Array2<f32>>,
 }
 
 impl<'a> Oracle<'a> {
-    /// Draws are keyed by `seed` and number from `first_pass` on. A classifier that is not
-    /// random is asked once a step, whatever the mode.
+    /// For the attack of `entry` on `case`. Draws are keyed by the case's seed and number from
+    /// `first_pass` on. A classifier that is not random is asked once a step, whatever the mode.
     #[must_use]
-    pub fn new(model: &'a dyn Classifier, noise: NoiseMode, seed: u64, first_pass: u32) -> Self {
-        let noise = if model.randomness() == Randomness::None {
-            NoiseMode::Off
-        } else {
-            noise
-        };
+    pub fn new(
+        model: &'a dyn Classifier,
+        entry: &'static Entry,
+        noise: NoiseMode,
+        case: &Case<'a>,
+        first_pass: u32,
+    ) -> Self {
+        let deterministic = model.randomness() == Randomness::None;
         Self {
             model,
-            noise,
-            seed,
+            entry,
+            noise: if deterministic { NoiseMode::Off } else { noise },
+            seed: case.seed,
             first_pass,
-            cost: Cost::default(),
-            kept: &[],
+            costs: vec![Cost::default(); case.ids.len()],
+            clean: deterministic.then_some(case.pixels),
             logits: None,
         }
     }
 
-    /// Keeps the logits of a batch of just these pixels, where the classifier is not random.
-    pub(super) fn keeping(mut self, pixels: &'a [f32]) -> Self {
-        if self.model.randomness() == Randomness::None {
-            self.kept = pixels;
-        }
-        self
-    }
-
-    /// The logits that were kept, if they were asked for.
-    pub(super) fn into_logits(self) -> Option<Array2<f32>> {
-        self.logits
-    }
-
-    fn keep(&mut self, batch: Batch<'_>, logits: &Array2<f32>) {
-        let wanted = self.logits.is_none() && !self.kept.is_empty();
-        if wanted && *pixels(batch.x) == *self.kept {
-            self.logits = Some(logits.clone());
-        }
+    /// What was asked for each image, and the logits of the clean images if they were asked for
+    /// and the classifier is not random.
+    pub(super) fn finish(self) -> (Vec<Cost>, Option<Array2<f32>>) {
+        (self.costs, self.logits)
     }
 
     /// The noise mode in force; off for a classifier without randomness.
@@ -126,110 +166,210 @@ impl<'a> Oracle<'a> {
         self.model.n_classes()
     }
 
-    /// What was asked so far.
-    #[must_use]
-    pub const fn cost(&self) -> Cost {
-        self.cost
-    }
-
-    /// Draws of `step`.
-    fn draws(&self, step: u32) -> Vec<Noise> {
-        let n_draws = self.noise.n_draws();
-        (0..n_draws)
-            .map(|k| match self.noise {
-                NoiseMode::Off => Noise::Off,
-                NoiseMode::Fixed => Noise::draw(self.seed, Purpose::Attack, 0),
-                _ => Noise::draw(
-                    self.seed,
-                    Purpose::Attack,
-                    self.first_pass + step * n_draws + k,
-                ),
-            })
-            .collect()
-    }
-
-    /// Logits of `batch` under the draws of `step`.
+    /// Classes of the active images by their mean softmax over the draws of `query`, `None` where
+    /// an output is not a number. What a decision-based attack may ask.
     ///
     /// # Errors
     /// What the classifier refuses.
-    pub fn outputs(&mut self, batch: Batch<'_>, step: u32) -> Result<Outputs, ClassifierError> {
-        let noises = self.draws(step);
-        self.cost.n_forward += (batch.ids.len() * noises.len()) as u64;
-        let draws = noises
-            .into_iter()
-            .map(|noise| self.model.logits(batch, noise));
-        Ok(Outputs {
-            draws: draws.collect::<Result<_, _>>()?,
+    pub fn classes<S>(
+        &mut self,
+        active: &Active<'_, S>,
+        query: impl Into<Query>,
+    ) -> Result<Vec<Option<usize>>, AttackError> {
+        let outputs = self.ask(active, query.into(), &[])?;
+        Ok((0..active.rows.len()).map(|i| outputs.class(i)).collect())
+    }
+
+    /// Logits of the active images under the draws of `query`, and the layer outputs that `loss`
+    /// reads. What a score-based attack may ask, of losses that read logits alone.
+    ///
+    /// # Errors
+    /// [`AttackError::Access`], and what the classifier refuses.
+    pub fn outputs<S>(
+        &mut self,
+        active: &Active<'_, S>,
+        query: impl Into<Query>,
+        loss: &Loss,
+    ) -> Result<Outputs, AttackError> {
+        match loss.taps() {
+            [] => self.allow(Access::ScoreBased, "scores")?,
+            _ => self.allow(Access::WhiteBox, "layer outputs")?,
+        }
+        self.ask(active, query.into(), loss.taps())
+    }
+
+    /// The same, and the gradient of `loss` with respect to the pixels, image after image. What a
+    /// white-box attack may ask.
+    ///
+    /// # Errors
+    /// [`AttackError::Access`], and what the classifier refuses.
+    pub fn gradient<S: Sync>(
+        &mut self,
+        active: &Active<'_, S>,
+        query: impl Into<Query>,
+        loss: &Loss,
+    ) -> Result<(Outputs, Vec<f32>), AttackError> {
+        self.allow(Access::WhiteBox, "gradients")?;
+        let query = query.into();
+        let backward = match self.noise {
+            NoiseMode::PerBackward => vec![Noise::draw(
+                self.query_seed(query),
+                Purpose::AttackBackward,
+                self.first_pass + query.step,
+            )],
+            _ => self.draws(query),
+        };
+        self.count(active, 1, 1, backward.len());
+        // Where a draw's upstream gradient follows from that draw alone, one forward pass is enough.
+        let known = if self.noise == NoiseMode::PerBackward || loss.joins_draws() {
+            Some(self.upstream(active, query, loss)?)
+        } else {
+            None
+        };
+        let (n, taps) = (active.rows.len(), loss.taps());
+        let seen: Vec<OnceLock<Vec<Vec<f32>>>> = match (&known, backward.len()) {
+            (Some(_), _) | (None, 1) => Vec::new(),
+            (None, n_draws) => vec![OnceLock::new(); n * n_draws],
+        };
+        let weight = 1.0 / backward.len() as f64;
+        let vjp = self.model.vjp(
+            active.batch()?,
+            &backward,
+            &with_logits(taps),
+            &|row, k, outputs, upstream| {
+                if let Some((_, known)) = &known {
+                    let known = &known[row][k * upstream.len()..];
+                    let each = upstream.iter_mut().zip(known);
+                    return each.for_each(|(up, known)| up.copy_from_slice(known));
+                }
+                if let Some(seen) = seen.get(k * n + row) {
+                    seen.get_or_init(|| outputs.iter().map(|z| z.to_vec()).collect());
+                }
+                loss.gradient(&active.view(row, taps, outputs), weight, upstream);
+            },
+        )?;
+        let outputs = match known {
+            Some((outputs, _)) => outputs,
+            None if seen.is_empty() => Outputs::new(taps, vjp.outputs),
+            None => Outputs::new(taps, collect_draws(&seen, n, &vjp.outputs)),
+        };
+        self.keep(active, &outputs)?;
+        let mut gradient = flat(vjp.gradient);
+        if loss.reads_pixels() && n > 0 {
+            let d = gradient.len() / n;
+            for (place, gradient) in gradient.chunks_mut(d).enumerate() {
+                let of_image = outputs.of_image(place);
+                loss.pixel_gradient(&active.view(place, taps, &of_image), gradient);
+            }
+        }
+        Ok((outputs, gradient))
+    }
+
+    /// Outputs under the draws of `query`, and for each image the gradient of `loss` at each.
+    fn upstream<S>(
+        &mut self,
+        active: &Active<'_, S>,
+        query: Query,
+        loss: &Loss,
+    ) -> Result<(Outputs, Vec<Upstreams>), AttackError> {
+        let outputs = self.ask(active, query, loss.taps())?;
+        let of_image = |place: usize| {
+            let seen = outputs.of_image(place);
+            let mut upstream: Vec<Vec<f32>> = seen.iter().map(|z| vec![0.0; z.len()]).collect();
+            let mut slices: Vec<&mut [f32]> = upstream.iter_mut().map(Vec::as_mut_slice).collect();
+            loss.gradient(&active.view(place, loss.taps(), &seen), 1.0, &mut slices);
+            upstream
+        };
+        let upstream = (0..active.rows.len()).map(of_image).collect();
+        Ok((outputs, upstream))
+    }
+
+    /// A forward pass under each draw of `query`.
+    fn ask<S>(
+        &mut self,
+        active: &Active<'_, S>,
+        query: Query,
+        taps: &[String],
+    ) -> Result<Outputs, AttackError> {
+        let noises = self.draws(query);
+        self.count(active, 1, 0, noises.len());
+        let batch = active.batch()?;
+        let mut arrays = Vec::new();
+        for noise in noises {
+            match taps {
+                [] => arrays.push(self.model.logits(batch, noise)?),
+                _ => arrays.extend(self.model.outputs(batch, noise, &with_logits(taps))?),
+            }
+        }
+        let outputs = Outputs::new(taps, arrays);
+        self.keep(active, &outputs)?;
+        Ok(outputs)
+    }
+
+    fn allow(&self, needed: Access, asked: &'static str) -> Result<(), AttackError> {
+        let access = self.entry.access;
+        if access.includes(needed) {
+            return Ok(());
+        }
+        Err(AttackError::Access {
+            attack: self.entry.id,
+            access,
+            asked,
         })
     }
 
-    /// Logits of `batch` under the draws of `step`, and the gradient of the mean objective
-    /// over them, image after image; `aims` has one entry an image.
-    ///
-    /// # Errors
-    /// What the classifier refuses.
-    pub fn gradient(
+    fn count<S>(
         &mut self,
-        batch: Batch<'_>,
-        step: u32,
-        objective: Objective,
-        aims: &[Aim],
-    ) -> Result<(Outputs, Vec<f32>), ClassifierError> {
-        let n = batch.ids.len();
-        let noises = self.draws(step);
-        self.cost.n_forward += (n * noises.len()) as u64;
-        self.cost.n_backward += (n * noises.len()) as u64;
-        if self.noise == NoiseMode::PerBackward {
-            return self.gradient_through_other_noise(batch, step, objective, aims);
+        active: &Active<'_, S>,
+        n_forward: u64,
+        n_backward: u64,
+        n_draws: usize,
+    ) {
+        let n_draws = n_draws as u64;
+        for row in &active.rows {
+            self.costs[*row] += Cost {
+                n_forward: n_forward * n_draws,
+                n_backward: n_backward * n_draws,
+            };
         }
-        if let [noise] = noises[..] {
-            let vjp = self.model.vjp(
-                batch,
-                &[noise],
-                &[Tap::Logits],
-                &|row, _, outputs, upstream| {
-                    objective.upstream(outputs[0], aims[row], 1.0, upstream[0]);
-                },
-            )?;
-            self.keep(batch, &vjp.outputs[0]);
-            return Ok((Outputs { draws: vjp.outputs }, flat(vjp.gradient)));
-        }
-        let weight = 1.0 / noises.len() as f64;
-        let seen: Vec<OnceLock<Vec<f32>>> = vec![OnceLock::new(); n * noises.len()];
-        let vjp = self.model.vjp(
-            batch,
-            &noises,
-            &[Tap::Logits],
-            &|row, k, outputs, upstream| {
-                seen[k * n + row].get_or_init(|| outputs[0].to_vec());
-                objective.upstream(outputs[0], aims[row], weight, upstream[0]);
-            },
-        )?;
-        Ok((
-            Outputs {
-                draws: collect_draws(&seen, n, self.n_classes()),
-            },
-            flat(vjp.gradient),
-        ))
     }
 
-    fn gradient_through_other_noise(
-        &mut self,
-        batch: Batch<'_>,
-        step: u32,
-        objective: Objective,
-        aims: &[Aim],
-    ) -> Result<(Outputs, Vec<f32>), ClassifierError> {
-        let outputs = self.outputs(batch, step)?;
-        let logits = &outputs.draws[0];
-        let through = Noise::draw(self.seed, Purpose::AttackBackward, self.first_pass + step);
-        let vjp = self
-            .model
-            .vjp(batch, &[through], &[Tap::Logits], &|row, _, _, upstream| {
-                objective.upstream(&logits.row(row).to_vec(), aims[row], 1.0, upstream[0]);
-            })?;
-        Ok((outputs, flat(vjp.gradient)))
+    fn keep<S>(&mut self, active: &Active<'_, S>, outputs: &Outputs) -> Result<(), AttackError> {
+        let Some(clean) = self.clean.filter(|_| self.logits.is_none()) else {
+            return Ok(());
+        };
+        if *pixels(active.batch()?.x) == *clean {
+            self.logits = outputs.arrays.first().cloned();
+        }
+        Ok(())
     }
+
+    /// Queries after the first of a step draw from seeds of their own.
+    fn query_seed(&self, query: Query) -> u64 {
+        match query.number {
+            0 => self.seed,
+            number => Rng::new(self.seed, "attack-query", number.into()).next_u64(),
+        }
+    }
+
+    fn draws(&self, query: Query) -> Vec<Noise> {
+        let (n_draws, seed) = (self.noise.n_draws(), self.query_seed(query));
+        let draw = |k| match self.noise {
+            NoiseMode::Off => Noise::Off,
+            NoiseMode::Fixed => Noise::draw(self.seed, Purpose::Attack, 0),
+            _ => Noise::draw(
+                seed,
+                Purpose::Attack,
+                self.first_pass + query.step * n_draws + k,
+            ),
+        };
+        (0..n_draws).map(draw).collect()
+    }
+}
+
+fn with_logits(taps: &[String]) -> Vec<Tap<'_>> {
+    let layers = taps.iter().map(|tap| Tap::Layer(tap));
+    std::iter::once(Tap::Logits).chain(layers).collect()
 }
 
 /// Pixels image after image; copied only if they do not lie so already.
@@ -241,17 +381,21 @@ fn flat(images: Images) -> Vec<f32> {
     }
 }
 
-/// One `(n, n_classes)` array a draw; what the classifier never showed is not a number.
-fn collect_draws(seen: &[OnceLock<Vec<f32>>], n: usize, n_classes: usize) -> Vec<Array2<f32>> {
-    seen.chunks(n)
-        .map(|rows| {
-            Array2::from_shape_fn((n, n_classes), |(row, class)| {
-                rows[row]
-                    .get()
-                    .and_then(|z| z.get(class))
-                    .copied()
-                    .unwrap_or(f32::NAN)
+/// Arrays of the outputs seen of `n` images, draw after draw, shaped as those of `last`; what the
+/// classifier never showed is not a number.
+fn collect_draws(
+    seen: &[OnceLock<Vec<Vec<f32>>>],
+    n: usize,
+    last: &[Array2<f32>],
+) -> Vec<Array2<f32>> {
+    let of_draw = |rows: &[OnceLock<Vec<Vec<f32>>>]| -> Vec<Array2<f32>> {
+        let array = |(tap, like): (usize, &Array2<f32>)| {
+            Array2::from_shape_fn((n, like.ncols()), |(row, column)| {
+                let value = rows[row].get().and_then(|taps| taps[tap].get(column));
+                value.copied().unwrap_or(f32::NAN)
             })
-        })
-        .collect()
+        };
+        last.iter().enumerate().map(array).collect()
+    };
+    seen.chunks(n).flat_map(of_draw).collect()
 }

@@ -2,13 +2,13 @@
 
 use crate::rng::Rng;
 use crate::spec::{Spec, SpecError};
-use crate::threat::{Budget, Norm};
+use crate::threat::{Bound, Norm};
 
 use super::ascent::{
     DIALECTS, Direction, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE,
 };
 use super::oracle::Oracle;
-use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting};
+use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "pgd",
@@ -17,7 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     access: Access::WhiteBox,
     norms: NORMS,
     dialects: DIALECTS,
-    takes_start: true,
+    start: Start::Optional,
     always_targeted: false,
     parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS],
     build: |values| {
@@ -106,8 +106,8 @@ impl Attack for Pgd {
         Spec::of(ENTRY.id, &self.params)
     }
 
-    fn budget(&self, _: Setting) -> Budget {
-        self.params.budget()
+    fn bound(&self, _: Setting) -> Bound {
+        Bound::Ball(self.params.budget())
     }
 
     fn n_steps(&self, _: Setting) -> u32 {

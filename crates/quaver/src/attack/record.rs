@@ -4,85 +4,91 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Images, Randomness};
 use crate::decision::{Decision, Verdict};
-use crate::threat::{Budget, Distances, Goal, PixelRange};
+use crate::threat::{Bound, Distances, Goal, PixelRange};
 
 use super::noise::NoiseMode;
 use super::oracle::Cost;
 use super::{Dialect, Flags, LabelSource};
 
-/// Attacked images, all lists `(n)` in the order of the inputs. If the observer stopped the run,
-/// n is the number of finished images.
+/// Attacked images. If the observer stopped the run, only those that were finished.
 #[derive(Clone, Debug)]
 pub struct AdversarialBatch {
-    /// `(n, c, h, w)`, in budget and pixel range.
+    /// `(n, c, h, w)`, in pixel range and, where there is one, in the ball.
     pub x_adv: Images,
-    /// Ids of the images.
-    pub ids: Vec<u64>,
-    /// True labels.
-    pub labels: Vec<usize>,
-    /// Labels the attack went by: the true or the predicted ones.
-    pub attacked_labels: Vec<usize>,
-    /// Target classes; `None` for an untargeted attack.
-    pub targets: Option<Vec<usize>>,
-    /// What the classifier answers for the clean image.
-    pub clean_verdicts: Vec<Verdict>,
-    /// What it answers for the perturbed image, on the same fresh draws.
-    pub verdicts: Vec<Verdict>,
-    /// Sizes of the perturbations.
-    pub distances: Vec<Distances>,
-    /// Steps taken in the restart that was kept.
-    pub n_steps: Vec<u32>,
-    /// The restart that was kept, from 0.
-    pub restarts: Vec<u32>,
-    /// What went wrong in any restart.
-    pub flags: Vec<Flags>,
+    /// What came of each image, `(n)`, in the order of the inputs.
+    pub outcomes: Vec<Outcome>,
     /// How it was made, and the counts.
     pub record: AttackRecord,
+}
+
+/// What came of one attacked image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Its id.
+    pub id: u64,
+    /// True label.
+    pub label: usize,
+    /// Label the attack went by: the true or the predicted one.
+    pub attacked_label: usize,
+    /// Target class; `None` for an untargeted attack.
+    pub target: Option<usize>,
+    /// What the classifier answers for the clean image.
+    pub clean: Verdict,
+    /// What it answers for the perturbed image, on the same fresh draws.
+    pub perturbed: Verdict,
+    /// Size of the perturbation.
+    pub distances: Distances,
+    /// Whether every pixel of the perturbed image is in range.
+    pub in_range: bool,
+    /// Steps taken in the restart that was kept.
+    pub n_steps: u32,
+    /// The restart that was kept, from 0.
+    pub restart: u32,
+    /// What went wrong in any restart.
+    pub flags: Flags,
+    /// What the attack asked of the classifier about it, in all restarts.
+    pub cost: Cost,
+}
+
+impl Outcome {
+    /// Whether the image is put into a wrong class. An abstention is none.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.perturbed
+            .class()
+            .is_some_and(|class| class != self.label)
+    }
+
+    /// Whether it is put into its target class; `None` for an untargeted attack.
+    #[must_use]
+    pub fn target_reached(&self) -> Option<bool> {
+        self.target.map(|target| self.perturbed.is(target))
+    }
+
+    /// Whether it was classified rightly before.
+    #[must_use]
+    pub fn right_before(&self) -> bool {
+        self.clean.is(self.label)
+    }
+
+    /// Whether it is classified rightly after the attack.
+    #[must_use]
+    pub fn right_after(&self) -> bool {
+        self.perturbed.is(self.label)
+    }
 }
 
 impl AdversarialBatch {
     /// Number of images.
     #[must_use]
     pub fn n(&self) -> usize {
-        self.ids.len()
+        self.outcomes.len()
     }
 
-    /// Whether image `row` is put into a wrong class. An abstention is none.
+    /// Ids of the images, `(n)`.
     #[must_use]
-    pub fn success(&self, row: usize) -> bool {
-        matches!(self.verdicts[row], Verdict::Class(class) if class != self.labels[row])
-    }
-
-    /// Whether image `row` is put into its target class; `None` for an untargeted attack.
-    #[must_use]
-    pub fn target_reached(&self, row: usize) -> Option<bool> {
-        self.targets
-            .as_ref()
-            .map(|targets| self.verdicts[row].is(targets[row]))
-    }
-
-    /// Whether the clean image `row` is classified correctly.
-    #[must_use]
-    pub fn initially_correct(&self, row: usize) -> bool {
-        self.clean_verdicts[row].is(self.labels[row])
-    }
-
-    pub(super) fn counts(&self) -> Counts {
-        let count =
-            |holds: &dyn Fn(usize) -> bool| (0..self.n()).filter(|i| holds(*i)).count() as u64;
-        Counts {
-            n: self.n() as u64,
-            n_success: count(&|i| self.success(i)),
-            n_initially_correct: count(&|i| self.initially_correct(i)),
-            n_success_of_correct: count(&|i| self.success(i) && self.initially_correct(i)),
-            n_target_reached: self
-                .targets
-                .as_ref()
-                .map(|_| count(&|i| self.target_reached(i) == Some(true))),
-            n_zero_gradient: count(&|i| self.flags[i].zero_gradient),
-            n_no_admissible_pair: count(&|i| self.flags[i].no_admissible_pair),
-            n_non_finite: count(&|i| self.flags[i].non_finite),
-        }
+    pub fn ids(&self) -> Vec<u64> {
+        self.outcomes.iter().map(|outcome| outcome.id).collect()
     }
 }
 
@@ -106,6 +112,29 @@ pub struct Counts {
     pub n_no_admissible_pair: u64,
     /// With a gradient or a result that was not finite.
     pub n_non_finite: u64,
+    /// Without the adversarial starting point that the attack needs.
+    #[serde(default)]
+    pub n_no_start: u64,
+}
+
+impl Counts {
+    /// Of attacked images; `targeted` says whether there were targets to reach.
+    #[must_use]
+    pub fn of(outcomes: &[Outcome], targeted: bool) -> Self {
+        let count =
+            |holds: fn(&Outcome) -> bool| outcomes.iter().filter(|o| holds(o)).count() as u64;
+        Self {
+            n: outcomes.len() as u64,
+            n_success: count(Outcome::success),
+            n_initially_correct: count(Outcome::right_before),
+            n_success_of_correct: count(|o| o.success() && o.right_before()),
+            n_target_reached: targeted.then(|| count(|o| o.target_reached() == Some(true))),
+            n_zero_gradient: count(|o| o.flags.zero_gradient),
+            n_no_admissible_pair: count(|o| o.flags.no_admissible_pair),
+            n_non_finite: count(|o| o.flags.non_finite),
+            n_no_start: count(|o| o.flags.no_start),
+        }
+    }
 }
 
 /// Where the images of a run began.
@@ -144,8 +173,9 @@ pub struct AttackRecord {
     pub n_restarts: u32,
     /// Rule of success; one pass for a deterministic classifier.
     pub decision: Decision,
-    /// The ball, in pixel units.
-    pub budget: Budget,
+    /// What limits the perturbation.
+    #[serde(rename = "budget")]
+    pub bound: Bound,
     /// Values a pixel may take.
     pub range: PixelRange,
     /// What the attack asked of the classifier; checks of success are not counted.

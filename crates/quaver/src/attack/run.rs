@@ -1,11 +1,11 @@
 //! [`run`]: the only caller of [`Attack::perturb`]. It checks what goes in, projects what comes
 //! out, and decides success on draws that the attack has not seen.
 
-use crate::classifier::{Batch, Classifier, Draw, Noise, Purpose, Randomness, pixels};
-use crate::decision::{Decision, Tally, argmax, softmax};
+use crate::classifier::{Batch, Classifier, Draw, Purpose, Randomness, pixels};
+use crate::decision::{Decision, Tally};
 use crate::observe::Observer;
 use crate::rng::Rng;
-use crate::threat::{Budget, Distances, Goal, every};
+use crate::threat::{Bound, Distances, Goal, every};
 use ndarray::{Array2, Array4, ArrayView4};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -13,16 +13,16 @@ use std::borrow::Cow;
 use super::noise::NoiseMode;
 use super::objective::Aim;
 use super::oracle::{Cost, Oracle};
-use super::record::{AdversarialBatch, AttackRecord, Counts, Origin};
-use super::{Attack, AttackError, Case, Dialect, LabelSource, Perturbed, Setting};
+use super::record::{AdversarialBatch, AttackRecord, Counts, Origin, Outcome};
+use super::{Attack, AttackError, Case, Flags, Perturbed, Setting, Start};
 
+mod aim;
 mod check;
-mod found;
 mod judge;
 mod options;
 mod restart;
+mod start;
 
-use found::Found;
 pub use options::{Inputs, Options};
 use restart::{Kept, Rank, rank};
 
@@ -52,9 +52,9 @@ pub fn run(
     observer.begin(attack.entry().id, n as u64);
     let d = runner.setting.n_features;
     let mut x_adv = vec![0.0; n * d];
-    let mut found = Found::default();
-    while found.n() < n && observer.go_on() {
-        let from = found.n();
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(n);
+    while outcomes.len() < n && observer.go_on() {
+        let from = outcomes.len();
         let to = n.min(from + options.batch_size);
         // Groups side by side stay in a core's cache and wait for nobody between their steps.
         let x_adv = &mut x_adv[from * d..to * d];
@@ -62,21 +62,30 @@ pub fn run(
         let groups: Vec<_> = groups
             .map(|(g, x_adv)| runner.attack_rows(from + g * GROUP, x_adv))
             .collect();
+        let mut clean = Vec::with_capacity(to - from);
         for group in groups {
-            found.append(group?);
+            let (of_group, seen) = group?;
+            outcomes.extend(of_group);
+            clean.extend(seen);
         }
         let ids = &inputs.ids[from..to];
-        if found.clean.len() < to {
-            let clean = runner.rows(&runner.pixels, from, to);
-            found.clean.truncate(from);
-            found.clean.extend(runner.tallies(clean, ids, 0)?);
+        if clean.len() < to - from {
+            clean = runner.tallies(runner.rows(&runner.pixels, from, to), ids, 0)?;
         }
-        found.adversarial.extend(runner.tallies(x_adv, ids, 0)?);
+        // Asked for whole batches, so that random weights are drawn seldom.
+        let perturbed = runner.tallies(x_adv, ids, 0)?;
+        for (outcome, (clean, perturbed)) in outcomes[from..]
+            .iter_mut()
+            .zip(clean.iter().zip(&perturbed))
+        {
+            outcome.clean = runner.decision.verdict(clean);
+            outcome.perturbed = runner.decision.verdict(perturbed);
+        }
         observer.progress(to as u64, "");
     }
     observer.end();
-    x_adv.truncate(found.n() * d);
-    runner.finish(found, x_adv)
+    x_adv.truncate(outcomes.len() * d);
+    runner.finish(outcomes, x_adv)
 }
 
 struct Runner<'a, 'i> {
@@ -88,7 +97,7 @@ struct Runner<'a, 'i> {
     pixels: Cow<'i, [f32]>,
     start: Option<Cow<'i, [f32]>>,
     setting: Setting,
-    budget: Budget,
+    bound: Bound,
     noise: NoiseMode,
     decision: Decision,
     targeted: bool,
@@ -117,7 +126,7 @@ impl<'a, 'i> Runner<'a, 'i> {
             pixels: pixels(inputs.x),
             start: inputs.start.map(pixels),
             setting,
-            budget: attack.budget(setting),
+            bound: attack.bound(setting),
             noise: if deterministic {
                 NoiseMode::Off
             } else {
@@ -136,17 +145,22 @@ impl<'a, 'i> Runner<'a, 'i> {
         &values[from * self.setting.n_features..to * self.setting.n_features]
     }
 
-    /// Attacks as many images as `x_adv` takes, from row `from` on.
-    fn attack_rows(&self, from: usize, x_adv: &mut [f32]) -> Result<Found, AttackError> {
+    /// Attacks as many images as `x_adv` takes, from row `from` on: what came of each, not yet
+    /// judged, and the clean ones' passes if the attack asked for them.
+    fn attack_rows(
+        &self,
+        from: usize,
+        x_adv: &mut [f32],
+    ) -> Result<(Vec<Outcome>, Vec<Tally>), AttackError> {
         let d = self.setting.n_features;
         let to = from + x_adv.len() / d;
-        let mut cost = Cost::default();
         let ids = &self.inputs.ids[from..to];
         let labels = &self.inputs.labels[from..to];
         let clean = self.rows(&self.pixels, from, to);
+        let attacked = self.attacked_labels(clean, ids, labels)?;
         let mut logits = None;
-        let attacked = self.attacked_labels(clean, ids, labels, &mut cost)?;
-        let mut kept: Option<Kept> = None;
+        let mut kept: Vec<Kept> = Vec::new();
+        let mut costs = vec![self.cost_of_labels(); ids.len()];
         for restart in 0..self.options.n_restarts {
             let aims = self.aims(from, &attacked, ids, restart);
             let start = self.start.as_ref().filter(|_| restart == 0);
@@ -160,84 +174,33 @@ impl<'a, 'i> Runner<'a, 'i> {
                 seed: self.options.seed,
                 restart,
             };
-            let perturbed = self.perturb(&case, &mut cost, &mut logits)?;
-            let ranks = self.ranks(&perturbed.pixels, ids, labels, &aims)?;
-            let targets = aims.iter().map(|aim| aim.target).collect();
-            let new = Kept {
-                targets,
-                perturbed,
-                restarts: vec![restart; ids.len()],
-                ranks,
-            };
-            kept = Some(match kept {
-                None => new,
-                Some(before) => before.worse_of(&new, d),
-            });
-        }
-        let Some(kept) = kept else {
-            return Ok(Found::default());
-        };
-        x_adv.copy_from_slice(&kept.perturbed.pixels);
-        let pairs = clean.par_chunks(d).zip(x_adv.par_chunks(d));
-        Ok(Found {
-            attacked_labels: attacked,
-            // An attack that starts from a clean image has already asked what it is taken for.
-            clean: logits.as_ref().map(judge::of_logits).unwrap_or_default(),
-            targets: kept.targets.into_iter().flatten().collect(),
-            distances: pairs
-                .map(|(x, x_adv)| Distances::between(x, x_adv))
-                .collect(),
-            n_steps: kept.perturbed.n_steps,
-            restarts: kept.restarts,
-            flags: kept.perturbed.flags,
-            cost,
-            ..Found::default()
-        })
-    }
-
-    /// The labels to go by. Where the classifier's output is no number the true label stands in.
-    fn attacked_labels(
-        &self,
-        clean: &[f32],
-        ids: &[u64],
-        labels: &[usize],
-        cost: &mut Cost,
-    ) -> Result<Vec<usize>, AttackError> {
-        if self.options.labels == LabelSource::True {
-            return Ok(labels.to_vec());
-        }
-        let noise = match self.noise {
-            NoiseMode::Off => Noise::Off,
-            _ => Noise::draw(self.options.seed, Purpose::Label, 0),
-        };
-        cost.n_forward += ids.len() as u64;
-        let logits = self.model.logits(self.batch(clean, ids)?, noise)?;
-        let predicted = logits.outer_iter().map(|z| argmax(&softmax(&z.to_vec())));
-        Ok(predicted
-            .zip(labels)
-            .map(|(class, label)| class.unwrap_or(*label))
-            .collect())
-    }
-
-    fn aims(&self, from: usize, labels: &[usize], ids: &[u64], restart: u32) -> Vec<Aim> {
-        let n_classes = self.model.n_classes();
-        let target_of = |place: usize| match self.inputs.targets {
-            _ if !self.targeted => None,
-            Some(targets) => Some(targets[from + place]),
-            None if self.options.dialect == Dialect::Torchattacks => {
-                Some((labels[place] + 1) % n_classes)
+            let perturbed = self.perturb(&case, &mut costs, &mut logits)?;
+            let ranks = self.ranks(&perturbed.pixels, &case, labels)?;
+            for row in 0..ids.len() {
+                let next = Kept::new(&perturbed, row, aims[row], ranks[row], restart);
+                let better = match kept.get_mut(row) {
+                    Some(before) => before.take(next),
+                    None => {
+                        kept.push(next);
+                        true
+                    }
+                };
+                if better {
+                    let image = &perturbed.pixels[row * d..][..d];
+                    x_adv[row * d..][..d].copy_from_slice(image);
+                }
             }
-            None => {
-                let purpose = format!("attack-target-{restart}");
-                let mut rng = Rng::new(self.options.seed, &purpose, ids[place]);
-                Some((labels[place] + 1 + rng.below(n_classes - 1)) % n_classes)
-            }
-        };
-        let aim = |(place, label): (usize, &usize)| Aim {
-            label: *label,
-            target: target_of(place),
-        };
-        labels.iter().enumerate().map(aim).collect()
+        }
+        let images = clean.par_chunks(d).zip(x_adv.par_chunks(d));
+        let images = images.zip(ids.par_iter().zip(labels));
+        let outcomes = images.zip(kept.into_par_iter().zip(costs)).map(
+            |((pixels, (id, label)), (kept, cost))| {
+                Kept { cost, ..kept }.outcome((*id, *label), pixels, self.options.range)
+            },
+        );
+        // An attack that starts from a clean image has already asked what it is taken for.
+        let seen = logits.as_ref().map(judge::of_logits).unwrap_or_default();
+        Ok((outcomes.collect(), seen))
     }
 
     fn batch<'b>(&self, pixels: &'b [f32], ids: &'b [u64]) -> Result<Batch<'b>, AttackError> {
@@ -248,42 +211,78 @@ impl<'a, 'i> Runner<'a, 'i> {
         })
     }
 
-    /// One run of the attack, its result projected into pixel range and budget, and the logits
+    /// One run of the attack, its result projected into pixel range and ball, and the logits
     /// of the clean images if the attack asked for them.
     fn perturb(
         &self,
         case: &Case<'_>,
-        cost: &mut Cost,
+        costs: &mut [Cost],
         clean: &mut Option<Array2<f32>>,
     ) -> Result<Perturbed, AttackError> {
+        let add = |costs: &mut [Cost], more: &[Cost]| {
+            costs
+                .iter_mut()
+                .zip(more)
+                .for_each(|(cost, more)| *cost += *more);
+        };
+        let entry = self.attack.entry();
+        let starts = match entry.start {
+            Start::Adversarial => {
+                let case = Case {
+                    seed: Rng::new(case.seed, "attack-start", case.restart.into()).next_u64(),
+                    ..*case
+                };
+                let oracle = Oracle::new(self.model, entry, self.noise, &case, 0);
+                Some(start::find(oracle, &case)?)
+            }
+            Start::Own | Start::Optional => None,
+        };
+        let case = Case {
+            start: starts
+                .as_ref()
+                .map_or(case.start, |starts| Some(&starts.pixels)),
+            ..*case
+        };
         let per_run = (self.attack.n_steps(self.setting) + 1) * self.noise.n_draws();
         let first_pass = case.restart * per_run;
-        let mut oracle =
-            Oracle::new(self.model, self.noise, self.options.seed, first_pass).keeping(case.pixels);
-        let mut perturbed = self.attack.perturb(&mut oracle, case)?;
-        cost.n_forward += oracle.cost().n_forward;
-        cost.n_backward += oracle.cost().n_backward;
-        *clean = clean.take().or(oracle.into_logits());
+        let mut oracle = Oracle::new(self.model, entry, self.noise, &case, first_pass);
+        let mut perturbed = self.attack.perturb(&mut oracle, &case)?;
+        let (asked, logits) = oracle.finish();
+        add(costs, &asked);
+        *clean = clean.take().or(logits);
+        if let Some(starts) = &starts {
+            add(costs, &starts.costs);
+            for (flags, found) in perturbed.flags.iter_mut().zip(&starts.found) {
+                flags.no_start = !found;
+            }
+        }
         let d = self.setting.n_features;
-        perturbed
+        let images = perturbed
             .pixels
             .par_chunks_mut(d)
-            .zip(case.pixels.par_chunks(d))
+            .zip(case.pixels.par_chunks(d));
+        images
             .zip(perturbed.flags.par_iter_mut())
-            .for_each(|((image, x), flags)| {
-                let range = self.setting.range;
-                if range.contains_all(image) && self.budget.holds(x, image) {
-                    return;
-                }
-                if every(image, |v| v.is_finite()) {
-                    image.iter_mut().for_each(|v| *v = range.clip(*v));
-                    self.budget.project(x, image);
-                } else {
-                    image.copy_from_slice(x);
-                    flags.non_finite = true;
-                }
-            });
+            .for_each(|((image, x), flags)| self.bring_back(x, image, flags));
         Ok(perturbed)
+    }
+
+    /// Projects an image into pixel range and ball; one that is not finite becomes the clean one.
+    fn bring_back(&self, x: &[f32], image: &mut [f32], flags: &mut Flags) {
+        let range = self.setting.range;
+        let ball = self.bound.ball();
+        if range.contains_all(image) && ball.is_none_or(|ball| ball.holds(x, image)) {
+            return;
+        }
+        if every(image, |v| v.is_finite()) {
+            image.iter_mut().for_each(|v| *v = range.clip(*v));
+            if let Some(ball) = ball {
+                ball.project(x, image);
+            }
+        } else {
+            image.copy_from_slice(x);
+            flags.non_finite = true;
+        }
     }
 
     /// Passes on draws of success from number `first_pass` on.
@@ -308,55 +307,47 @@ impl<'a, 'i> Runner<'a, 'i> {
     fn ranks(
         &self,
         pixels: &[f32],
-        ids: &[u64],
+        case: &Case<'_>,
         labels: &[usize],
-        aims: &[Aim],
     ) -> Result<Vec<Rank>, AttackError> {
+        let n = case.ids.len();
         if self.options.n_restarts == 1 {
-            return Ok(vec![(false, 0.0); ids.len()]);
+            return Ok(vec![(false, 0.0); n]);
         }
-        let tallies = self.tallies(pixels, ids, self.decision.n_passes())?;
-        Ok((0..ids.len())
-            .map(|i| {
-                let target = aims[i]
-                    .target
-                    .filter(|_| self.options.goal == Goal::Targeted);
-                rank(
-                    &tallies[i],
-                    self.decision,
-                    Aim {
-                        label: labels[i],
-                        target,
-                    },
-                )
-            })
-            .collect())
-    }
-
-    fn finish(&self, found: Found, x_adv: Vec<f32>) -> Result<AdversarialBatch, AttackError> {
-        let n = found.n();
-        let [c, h, w] = self.model.input_shape();
-        let verdicts =
-            |tallies: &[Tally]| tallies.iter().map(|t| self.decision.verdict(t)).collect();
-        let mut batch = AdversarialBatch {
-            labels: self.inputs.labels[..n].to_vec(),
-            attacked_labels: found.attacked_labels,
-            targets: self.targeted.then_some(found.targets),
-            clean_verdicts: verdicts(&found.clean),
-            verdicts: verdicts(&found.adversarial),
-            distances: found.distances,
-            n_steps: found.n_steps,
-            restarts: found.restarts,
-            flags: found.flags,
-            record: self.record(found.cost, n)?,
-            ids: self.inputs.ids[..n].to_vec(),
-            x_adv: Array4::from_shape_vec((n, c, h, w), x_adv)?,
+        let d = self.setting.n_features;
+        let tallies = self.tallies(pixels, case.ids, self.decision.n_passes())?;
+        let of_image = |row: usize| {
+            let goal = self.options.goal;
+            let target = case.aims[row].target.filter(|_| goal == Goal::Targeted);
+            let label = labels[row];
+            let image = &pixels[row * d..][..d];
+            rank(
+                &tallies[row],
+                self.decision,
+                Aim { label, target },
+                self.bound,
+                || Distances::between(case.image(row), image),
+            )
         };
-        batch.record.counts = batch.counts();
-        Ok(batch)
+        Ok((0..n).map(of_image).collect())
     }
 
-    fn record(&self, cost: Cost, n: usize) -> Result<AttackRecord, AttackError> {
+    fn finish(
+        &self,
+        outcomes: Vec<Outcome>,
+        x_adv: Vec<f32>,
+    ) -> Result<AdversarialBatch, AttackError> {
+        let [c, h, w] = self.model.input_shape();
+        Ok(AdversarialBatch {
+            x_adv: Array4::from_shape_vec((outcomes.len(), c, h, w), x_adv)?,
+            record: self.record(&outcomes)?,
+            outcomes,
+        })
+    }
+
+    fn record(&self, outcomes: &[Outcome]) -> Result<AttackRecord, AttackError> {
+        let mut cost = Cost::default();
+        outcomes.iter().for_each(|outcome| cost += outcome.cost);
         let origin = |given: bool| if given { Origin::Given } else { Origin::Own };
         Ok(AttackRecord {
             attack: self.attack.spec(self.options.dialect)?.to_string(),
@@ -370,11 +361,11 @@ impl<'a, 'i> Runner<'a, 'i> {
             seed: self.options.seed,
             n_restarts: self.options.n_restarts,
             decision: self.decision,
-            budget: self.budget,
+            bound: self.bound,
             range: self.options.range,
             cost,
-            complete: n == self.inputs.ids.len(),
-            counts: Counts::default(),
+            complete: outcomes.len() == self.inputs.ids.len(),
+            counts: Counts::of(outcomes, self.targeted),
         })
     }
 }

@@ -4,7 +4,8 @@ use ndarray::{Array1, ArrayD, Ix4};
 use serde::de::DeserializeOwned;
 
 use super::Flags;
-use super::record::{AdversarialBatch, AttackRecord};
+use super::oracle::Cost;
+use super::record::{AdversarialBatch, AttackRecord, Outcome};
 use crate::data::npy::NpyArray;
 use crate::data::npz::Arrays;
 use crate::decision::Verdict;
@@ -45,54 +46,57 @@ impl AdversarialBatch {
     /// # Errors
     /// [`SavedError::Record`] where a number of the record cannot be written.
     pub fn to_arrays(&self) -> Result<Arrays, SavedError> {
-        let rows = 0..self.n();
-        let each = |value: fn(&Distances) -> f64| -> NpyArray {
-            self.distances.iter().map(value).collect::<Vec<_>>().into()
+        let rows = &self.outcomes;
+        let bools = |of: fn(&Outcome) -> bool| -> NpyArray {
+            rows.iter().map(of).collect::<Array1<bool>>().into()
         };
-        let flag = |value: fn(&Flags) -> bool| bools(self.flags.iter().map(value));
-        let counts = |values: &[u32]| -> NpyArray {
-            let wide: Vec<u64> = values.iter().map(|&v| v.into()).collect();
-            wide.into()
+        let numbers = |of: fn(&Outcome) -> f64| -> NpyArray {
+            rows.iter().map(of).collect::<Vec<_>>().into()
+        };
+        let counts = |of: fn(&Outcome) -> u64| -> NpyArray {
+            rows.iter().map(of).collect::<Vec<_>>().into()
+        };
+        let classes = |of: fn(&Outcome) -> i64| -> NpyArray {
+            rows.iter().map(of).collect::<Vec<_>>().into()
         };
         let mut arrays = Arrays::from([
             ("x_adv".to_owned(), self.x_adv.clone().into()),
-            ("id".to_owned(), self.ids.clone().into()),
-            ("y".to_owned(), classes(&self.labels)),
-            ("attacked_label".to_owned(), classes(&self.attacked_labels)),
+            ("id".to_owned(), counts(|o| o.id)),
+            ("y".to_owned(), classes(|o| o.label as i64)),
             (
-                "clean_prediction".to_owned(),
-                verdicts(&self.clean_verdicts),
+                "attacked_label".to_owned(),
+                classes(|o| o.attacked_label as i64),
             ),
-            ("prediction".to_owned(), verdicts(&self.verdicts)),
-            ("linf".to_owned(), each(|d| d.linf)),
-            ("l2".to_owned(), each(|d| d.l2)),
-            ("l1".to_owned(), each(|d| d.l1)),
-            ("l0".to_owned(), each(|d| d.l0 as f64)),
-            ("steps".to_owned(), counts(&self.n_steps)),
-            ("restart".to_owned(), counts(&self.restarts)),
-            ("zero_gradient".to_owned(), flag(|f| f.zero_gradient)),
+            ("clean_prediction".to_owned(), classes(|o| written(o.clean))),
+            ("prediction".to_owned(), classes(|o| written(o.perturbed))),
+            ("linf".to_owned(), numbers(|o| o.distances.linf)),
+            ("l2".to_owned(), numbers(|o| o.distances.l2)),
+            ("l1".to_owned(), numbers(|o| o.distances.l1)),
+            ("l0".to_owned(), numbers(|o| o.distances.l0 as f64)),
+            ("in_range".to_owned(), bools(|o| o.in_range)),
+            ("steps".to_owned(), counts(|o| o.n_steps.into())),
+            ("restart".to_owned(), counts(|o| o.restart.into())),
+            ("zero_gradient".to_owned(), bools(|o| o.flags.zero_gradient)),
             (
                 "no_admissible_pair".to_owned(),
-                flag(|f| f.no_admissible_pair),
+                bools(|o| o.flags.no_admissible_pair),
             ),
-            ("non_finite".to_owned(), flag(|f| f.non_finite)),
-            (
-                "success".to_owned(),
-                bools(rows.clone().map(|row| self.success(row))),
-            ),
-            (
-                "initially_correct".to_owned(),
-                bools(rows.clone().map(|row| self.initially_correct(row))),
-            ),
+            ("non_finite".to_owned(), bools(|o| o.flags.non_finite)),
+            ("no_start".to_owned(), bools(|o| o.flags.no_start)),
+            ("forward".to_owned(), counts(|o| o.cost.n_forward)),
+            ("backward".to_owned(), counts(|o| o.cost.n_backward)),
+            ("success".to_owned(), bools(Outcome::success)),
+            ("initially_correct".to_owned(), bools(Outcome::right_before)),
             (
                 "record".to_owned(),
                 serde_json::to_vec(&self.record)?.into(),
             ),
         ]);
-        if let Some(targets) = &self.targets {
-            let reached = rows.map(|row| self.target_reached(row) == Some(true));
-            arrays.insert("target".to_owned(), classes(targets));
-            arrays.insert("target_reached".to_owned(), bools(reached));
+        if self.record.targets.is_some() {
+            let target = |o: &Outcome| o.target.map_or(ABSTAINED, |target| target as i64);
+            arrays.insert("target".to_owned(), classes(target));
+            let reached = bools(|o| o.target_reached() == Some(true));
+            arrays.insert("target_reached".to_owned(), reached);
         }
         Ok(arrays)
     }
@@ -106,64 +110,70 @@ impl AdversarialBatch {
         let ids = from.counts("id", None)?;
         let n = Some(ids.len());
         let narrow = |name| from.integers::<u32>(name, n, "integers from 0 below 2^32");
-        let distances = [
-            from.numbers("linf", n)?,
-            from.numbers("l2", n)?,
-            from.numbers("l1", n)?,
-            from.numbers("l0", n)?,
-        ];
-        let flags = [
-            from.bools("zero_gradient", n)?,
-            from.bools("no_admissible_pair", n)?,
-            from.bools("non_finite", n)?,
-        ];
-        let targeted = arrays.contains_key("target");
+        let distance = |name| from.numbers(name, n);
+        let (linf, l2, l1, l0) = (
+            distance("linf")?,
+            distance("l2")?,
+            distance("l1")?,
+            distance("l0")?,
+        );
+        let zero_gradient = from.bools("zero_gradient", n)?;
+        let no_admissible_pair = from.bools("no_admissible_pair", n)?;
+        let non_finite = from.bools("non_finite", n)?;
+        let no_start = from.bools("no_start", n)?;
+        let in_range = from.bools("in_range", n)?;
+        let (labels, attacked) = (from.classes("y", n)?, from.classes("attacked_label", n)?);
+        let (clean, perturbed) = (
+            from.verdicts("clean_prediction", n)?,
+            from.verdicts("prediction", n)?,
+        );
+        let (steps, restarts) = (narrow("steps")?, narrow("restart")?);
+        let (forward, backward) = (from.counts("forward", n)?, from.counts("backward", n)?);
+        let record: AttackRecord = from.json("record")?;
+        let targeted = record.targets.map(|_| from.classes("target", n));
+        let targets = targeted.transpose()?;
+        let outcome = |(row, &id): (usize, &u64)| Outcome {
+            id,
+            label: labels[row],
+            attacked_label: attacked[row],
+            target: targets.as_ref().map(|targets| targets[row]),
+            clean: clean[row],
+            perturbed: perturbed[row],
+            distances: Distances {
+                linf: linf[row],
+                l2: l2[row],
+                l1: l1[row],
+                l0: l0[row] as u64,
+            },
+            in_range: in_range[row],
+            n_steps: steps[row],
+            restart: restarts[row],
+            flags: Flags {
+                zero_gradient: zero_gradient[row],
+                no_admissible_pair: no_admissible_pair[row],
+                non_finite: non_finite[row],
+                no_start: no_start[row],
+            },
+            cost: Cost {
+                n_forward: forward[row],
+                n_backward: backward[row],
+            },
+        };
         Ok(Self {
             x_adv: from.images("x_adv", ids.len())?,
-            labels: from.classes("y", n)?,
-            attacked_labels: from.classes("attacked_label", n)?,
-            targets: targeted.then(|| from.classes("target", n)).transpose()?,
-            clean_verdicts: from.verdicts("clean_prediction", n)?,
-            verdicts: from.verdicts("prediction", n)?,
-            distances: (0..ids.len())
-                .map(|row| Distances {
-                    linf: distances[0][row],
-                    l2: distances[1][row],
-                    l1: distances[2][row],
-                    l0: distances[3][row] as u64,
-                })
-                .collect(),
-            n_steps: narrow("steps")?,
-            restarts: narrow("restart")?,
-            flags: (0..ids.len())
-                .map(|row| Flags {
-                    zero_gradient: flags[0][row],
-                    no_admissible_pair: flags[1][row],
-                    non_finite: flags[2][row],
-                })
-                .collect(),
-            record: from.json::<AttackRecord>("record")?,
-            ids,
+            outcomes: ids.iter().enumerate().map(outcome).collect(),
+            record,
         })
     }
 }
 
-fn classes(values: &[usize]) -> NpyArray {
-    let signed: Vec<i64> = values.iter().map(|&class| class as i64).collect();
-    signed.into()
-}
-
-fn bools(values: impl Iterator<Item = bool>) -> NpyArray {
-    Array1::from_iter(values).into()
-}
-
-fn verdicts(values: &[Verdict]) -> NpyArray {
-    let class = |verdict: &Verdict| match verdict {
-        Verdict::Class(class) => *class as i64,
+/// The class of a verdict, or what stands for none.
+fn written(verdict: Verdict) -> i64 {
+    match verdict {
+        Verdict::Class(class) => class as i64,
         Verdict::Abstain => ABSTAINED,
         Verdict::Rejected => REJECTED,
-    };
-    values.iter().map(class).collect::<Vec<i64>>().into()
+    }
 }
 
 /// Arrays with the words to refuse them in.
@@ -305,28 +315,58 @@ fn of_shape(kind: &str, n: Option<usize>) -> String {
 mod tests {
     use super::*;
     use crate::attack::noise::NoiseMode;
-    use crate::attack::oracle::Cost;
     use crate::attack::record::{Counts, Origin};
     use crate::attack::{Dialect, LabelSource};
     use crate::classifier::Randomness;
     use crate::decision::Decision;
-    use crate::threat::{Budget, Goal, Norm, PixelRange};
+    use crate::threat::{Bound, Budget, Goal, Norm, PixelRange};
     use ndarray::Array4;
 
     fn batch() -> AdversarialBatch {
         let (norm, eps) = (Norm::Linf, 0.3);
         AdversarialBatch {
             x_adv: Array4::from_shape_fn((2, 1, 1, 3), |(i, .., w)| (i + w) as f32 * 0.1),
-            ids: vec![7, 9],
-            labels: vec![1, 0],
-            attacked_labels: vec![1, 2],
-            targets: Some(vec![0, 1]),
-            clean_verdicts: vec![Verdict::Class(1), Verdict::Abstain],
-            verdicts: vec![Verdict::Class(0), Verdict::Rejected],
-            distances: vec![Distances::default(); 2],
-            n_steps: vec![3, 40],
-            restarts: vec![0, 1],
-            flags: vec![Flags::default(); 2],
+            outcomes: vec![
+                Outcome {
+                    id: 7,
+                    label: 1,
+                    attacked_label: 1,
+                    target: Some(0),
+                    clean: Verdict::Class(1),
+                    perturbed: Verdict::Class(0),
+                    distances: Distances::default(),
+                    in_range: true,
+                    n_steps: 3,
+                    restart: 0,
+                    flags: Flags::default(),
+                    cost: Cost {
+                        n_forward: 3,
+                        n_backward: 2,
+                    },
+                },
+                Outcome {
+                    id: 9,
+                    label: 0,
+                    attacked_label: 2,
+                    target: Some(1),
+                    clean: Verdict::Abstain,
+                    perturbed: Verdict::Rejected,
+                    distances: Distances {
+                        linf: 0.1,
+                        l2: 0.2,
+                        l1: 0.3,
+                        l0: 4,
+                    },
+                    in_range: false,
+                    n_steps: 40,
+                    restart: 1,
+                    flags: Flags {
+                        non_finite: true,
+                        ..Flags::default()
+                    },
+                    cost: Cost::default(),
+                },
+            ],
             record: AttackRecord {
                 attack: "pgd(eps=0.3)".into(),
                 dialect: Dialect::CleverHans21,
@@ -339,7 +379,7 @@ mod tests {
                 seed: 3,
                 n_restarts: 2,
                 decision: Decision::Mean(50),
-                budget: Budget { norm, eps },
+                bound: Bound::Ball(Budget { norm, eps }),
                 range: PixelRange::default(),
                 cost: Cost::default(),
                 complete: true,
@@ -354,7 +394,7 @@ mod tests {
         let read = AdversarialBatch::from_arrays(&arrays).unwrap();
         assert_eq!(read.to_arrays().unwrap(), arrays);
         assert_eq!(read.record, batch().record);
-        assert_eq!(read.verdicts, batch().verdicts);
+        assert_eq!(read.outcomes, batch().outcomes);
         assert_eq!(read.x_adv, batch().x_adv);
     }
 

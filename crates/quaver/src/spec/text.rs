@@ -87,6 +87,16 @@ fn is_name(text: &str) -> bool {
 /// parameters of one. `None` if the parentheses do not balance.
 #[must_use]
 pub fn split_list(text: &str) -> Option<Vec<&str>> {
+    split(text, ',')
+}
+
+/// The same between plus signs: the terms of a sum of specs.
+#[must_use]
+pub fn split_sum(text: &str) -> Option<Vec<&str>> {
+    split(text, '+')
+}
+
+fn split(text: &str, separator: char) -> Option<Vec<&str>> {
     if text.trim().is_empty() {
         return Some(Vec::new());
     }
@@ -95,7 +105,7 @@ pub fn split_list(text: &str) -> Option<Vec<&str>> {
         match c {
             '(' => depth += 1,
             ')' => depth = depth.checked_sub(1)?,
-            ',' if depth == 0 => {
+            _ if c == separator && depth == 0 => {
                 args.push(text[from..at].trim());
                 from = at + 1;
             }

@@ -37,6 +37,10 @@ impl Value {
                 allowed: "finite numbers".to_owned(),
             });
         }
+        if text.contains('+') {
+            // A sum of specs, which whoever takes it reads term by term.
+            return Ok(Self::Word(text.replace(' ', "")));
+        }
         if text.contains('(') {
             let word = text.parse::<Spec>()?.to_string();
             // Without parameters it would be read back as a number, or as yes or no.

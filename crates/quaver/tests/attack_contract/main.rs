@@ -3,17 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod contract;
+mod losses;
 mod models;
 mod numbers;
 mod refusals;
+mod rooms;
 
 use ndarray::Array4;
+use quaver::attack::objective::Aim;
 use quaver::attack::record::AdversarialBatch;
 use quaver::attack::run::{Inputs, Options, run};
-use quaver::attack::{AttackError, build};
+use quaver::attack::{AttackError, Case, Dialect, Setting, build};
 use quaver::classifier::{Classifier, Images};
 use quaver::observe::Silent;
 use quaver::rng::Rng;
+use quaver::threat::PixelRange;
 
 /// Images to attack.
 #[derive(Clone)]
@@ -51,6 +55,33 @@ impl Cases {
             labels,
             targets: None,
             start: None,
+        }
+    }
+
+    pub(crate) fn aims(&self) -> Vec<Aim> {
+        let aim = |label: &usize| Aim {
+            label: *label,
+            target: None,
+        };
+        self.labels.iter().map(aim).collect()
+    }
+
+    /// As an attack is given them.
+    pub(crate) fn case<'a>(&'a self, aims: &'a [Aim], seed: u64) -> Case<'a> {
+        let (_, c, h, w) = self.x.dim();
+        Case {
+            pixels: self.x.as_slice().unwrap(),
+            shape: [c, h, w],
+            ids: &self.ids,
+            aims,
+            start: None,
+            setting: Setting {
+                n_features: c * h * w,
+                range: PixelRange::default(),
+                dialect: Dialect::Corrected,
+            },
+            seed,
+            restart: 0,
         }
     }
 

@@ -97,8 +97,11 @@ impl Small {
         (times(&self.last, &hidden), hidden)
     }
 
-    fn backward(&self, upstream: &[f32], hidden: &[f32], factors: &[f32]) -> Vec<f32> {
-        let mut gradient = times(&self.last.t().to_owned(), upstream);
+    fn backward(&self, tap: &Tap<'_>, up: &[f32], hidden: &[f32], factors: &[f32]) -> Vec<f32> {
+        let mut gradient = match tap {
+            Tap::Logits => times(&self.last.t().to_owned(), up),
+            Tap::Layer(_) => up.to_vec(),
+        };
         if let Some(a) = &self.hidden {
             for (g, h) in gradient.iter_mut().zip(hidden) {
                 *g *= 1.0 - h * h;
@@ -106,6 +109,13 @@ impl Small {
             gradient = times(&a.t().to_owned(), &gradient);
         }
         gradient.iter().zip(factors).map(|(g, f)| g * f).collect()
+    }
+}
+
+fn tapped<'a>(tap: &Tap<'_>, logits: &'a [f32], hidden: &'a [f32]) -> &'a [f32] {
+    match tap {
+        Tap::Logits => logits,
+        Tap::Layer(_) => hidden,
     }
 }
 
@@ -144,11 +154,34 @@ impl Classifier for Small {
         Ok(logits)
     }
 
+    fn taps(&self) -> Vec<String> {
+        vec!["hidden".to_owned()]
+    }
+
+    fn outputs(
+        &self,
+        batch: Batch<'_>,
+        noise: Noise,
+        taps: &[Tap<'_>],
+    ) -> Result<Vec<Array2<f32>>, ClassifierError> {
+        let of_tap = |tap: &Tap<'_>| {
+            let mut rows: Vec<f32> = Vec::new();
+            for (row, x) in batch.x.outer_iter().enumerate() {
+                let x: Vec<f32> = x.iter().copied().collect();
+                let (z, hidden) = self.forward(&x, &self.factors(noise, batch.ids[row]));
+                rows.extend(tapped(tap, &z, &hidden));
+            }
+            let n = batch.ids.len();
+            Ok(Array2::from_shape_vec((n, rows.len() / n), rows)?)
+        };
+        taps.iter().map(of_tap).collect()
+    }
+
     fn vjp(
         &self,
         batch: Batch<'_>,
         noises: &[Noise],
-        _: &[Tap<'_>],
+        taps: &[Tap<'_>],
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError> {
         if !self.has_gradient {
@@ -160,9 +193,18 @@ impl Classifier for Small {
                 let x: Vec<f32> = x.iter().copied().collect();
                 let factors = self.factors(*noise, batch.ids[row]);
                 let (z, hidden) = self.forward(&x, &factors);
-                let mut up = vec![0.0; z.len()];
-                upstream(row, k, &[&z], &mut [&mut up]);
-                let mut g = self.backward(&up, &hidden, &factors);
+                let outputs: Vec<&[f32]> =
+                    taps.iter().map(|tap| tapped(tap, &z, &hidden)).collect();
+                let mut ups: Vec<Vec<f32>> = outputs.iter().map(|z| vec![0.0; z.len()]).collect();
+                let mut slices: Vec<&mut [f32]> = ups.iter_mut().map(Vec::as_mut_slice).collect();
+                upstream(row, k, &outputs, &mut slices);
+                let mut g = vec![0.0; x.len()];
+                for (tap, up) in taps.iter().zip(&ups) {
+                    let of_tap = self.backward(tap, up, &hidden, &factors);
+                    g.iter_mut()
+                        .zip(of_tap)
+                        .for_each(|(g, of_tap)| *g += of_tap);
+                }
                 if self
                     .broken
                     .is_some_and(|(id, sum)| id == batch.ids[row] && x.iter().sum::<f32>() >= sum)
@@ -180,7 +222,7 @@ impl Classifier for Small {
         }
         let last = noises.last().copied().unwrap_or(Noise::Off);
         Ok(Vjp {
-            outputs: vec![self.logits(batch, last)?],
+            outputs: self.outputs(batch, last, taps)?,
             gradient,
         })
     }

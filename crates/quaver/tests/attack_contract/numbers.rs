@@ -1,9 +1,13 @@
 //! Numbers that can be computed by hand.
 
 use ndarray::{Array4, array};
+use quaver::attack::active::Active;
+use quaver::attack::build;
 use quaver::attack::noise::NoiseMode;
-use quaver::attack::objective::{Aim, Objective};
-use quaver::attack::oracle::Oracle;
+use quaver::attack::objective::cross_entropy::CrossEntropy;
+use quaver::attack::objective::{Aim, LogitObjective, Loss};
+use quaver::attack::oracle::{Oracle, Query};
+use quaver::attack::record::Outcome;
 use quaver::attack::run::Options;
 use quaver::attack::{Dialect, LabelSource};
 use quaver::classifier::{Batch, Classifier, Noise, Purpose, Randomness, Tap};
@@ -42,7 +46,7 @@ fn fgsm_lowers_a_linear_margin_by_eps_times_the_l1_norm() {
     // The margin was 0.25; eps · (1 + 2 + 0.5) = 0.4375 is taken off.
     let margin = x[0] - 2.0 * x[1] + 0.5 * x[2];
     assert_eq!(margin, 0.25 - 0.4375);
-    assert!(batch.success(0) && batch.initially_correct(0));
+    assert!(batch.outcomes[0].success() && batch.outcomes[0].right_before());
     assert_eq!(batch.record.cost.n_forward, 1);
     assert_eq!(batch.record.cost.n_backward, 1);
 }
@@ -72,7 +76,7 @@ fn bim_walks_to_the_corner_of_the_ball() {
         let batch = attack(&spec, &model, &cases.inputs(), &Options::default()).unwrap();
         let x: Vec<f32> = batch.x_adv.iter().copied().collect();
         assert_eq!(x, [0.5 - moved, 0.25 + moved, 0.5 - moved, 0.5]);
-        let n_steps = u64::from(batch.n_steps[0]);
+        let n_steps = u64::from(batch.outcomes[0].n_steps);
         assert_eq!(
             (batch.record.cost.n_forward, batch.record.cost.n_backward),
             (n_steps + 1, n_steps)
@@ -117,7 +121,11 @@ fn more_steps_are_not_weaker() {
         let success = |n_steps: u32| {
             let spec = format!("{attack_id}(eps=0.15,step_size=0.05,n_steps={n_steps})");
             let batch = attack(&spec, &model, &cases.inputs(), &Options::default()).unwrap();
-            (0..60).map(|i| batch.success(i)).collect::<Vec<bool>>()
+            batch
+                .outcomes
+                .iter()
+                .map(Outcome::success)
+                .collect::<Vec<bool>>()
         };
         let (few, many) = (success(1), success(12));
         assert!(
@@ -154,8 +162,8 @@ fn jsma_sets_the_pair_that_helps_most() {
             },
             "{jacobian}"
         );
-        assert_eq!(batch.flags[0].no_admissible_pair, stuck);
-        assert_eq!(batch.target_reached(0), Some(!stuck));
+        assert_eq!(batch.outcomes[0].flags.no_admissible_pair, stuck);
+        assert_eq!(batch.outcomes[0].target_reached(), Some(!stuck));
         assert_eq!(batch.record.cost.n_backward, if stuck { 2 } else { 1 });
     }
 }
@@ -166,8 +174,9 @@ fn torchattacks_aims_at_the_next_class() {
     let cases = Cases::of(&model, 6);
     let options = Options::of(Dialect::Torchattacks);
     let batch = attack("jsma", &model, &cases.inputs(), &options).unwrap();
-    let next: Vec<usize> = cases.labels.iter().map(|y| (y + 1) % 5).collect();
-    assert_eq!(batch.targets, Some(next));
+    for (outcome, label) in batch.outcomes.iter().zip(&cases.labels) {
+        assert_eq!(outcome.target, Some((label + 1) % 5));
+    }
 }
 
 #[test]
@@ -191,10 +200,10 @@ fn predicted_labels_are_those_of_one_pass_of_their_own() {
         )
         .unwrap();
     for (row, z) in logits.outer_iter().enumerate() {
-        let attacked = batch.attacked_labels[row];
+        let attacked = batch.outcomes[row].attacked_label;
         assert!(z.iter().all(|other| *other <= z[attacked]));
     }
-    assert!(batch.attacked_labels != cases.labels);
+    assert!(batch.outcomes.iter().any(|o| o.attacked_label != o.label));
 }
 
 /// The gradient of `n` draws of a noisy classifier, written down without the oracle.
@@ -206,7 +215,7 @@ fn by_hand(model: &Small, cases: &Cases, aims: &[Aim], noises: &[Noise]) -> Vec<
     let mut sum = vec![0.0; cases.x.len()];
     for noise in noises {
         let one = model.vjp(batch, &[*noise], &[Tap::Logits], &|row, _, z, up| {
-            Objective::CrossEntropy.upstream(z[0], aims[row], 1.0 / noises.len() as f64, up[0]);
+            CrossEntropy.gradient(z[0], aims[row], 1.0 / noises.len() as f64, up[0]);
         });
         for (sum, g) in sum.iter_mut().zip(one.unwrap().gradient.iter()) {
             *sum += g;
@@ -219,18 +228,11 @@ fn by_hand(model: &Small, cases: &Cases, aims: &[Aim], noises: &[Noise]) -> Vec<
 fn every_noise_mode_sees_its_own_draws() {
     let model = Small::noisy(Randomness::PerExample);
     let cases = Cases::of(&model, 5);
-    let aims: Vec<Aim> = cases
-        .labels
-        .iter()
-        .map(|y| Aim {
-            label: *y,
-            target: None,
-        })
-        .collect();
-    let batch = Batch {
-        x: cases.x.view(),
-        ids: &cases.ids,
-    };
+    let aims = cases.aims();
+    let case = cases.case(&aims, 4);
+    let active = Active::all(&case, case.pixels.to_vec(), vec![(); 5]);
+    let loss: Loss = "cross-entropy".parse().unwrap();
+    let fgsm = build("fgsm").unwrap();
     let draw = |pass| Noise::draw(4, Purpose::Attack, pass);
     for (mode, noises) in [
         (NoiseMode::Off, vec![Noise::Off]),
@@ -238,30 +240,34 @@ fn every_noise_mode_sees_its_own_draws() {
         (NoiseMode::PerStep, vec![draw(102)]),
         (NoiseMode::Eot(3), vec![draw(106), draw(107), draw(108)]),
     ] {
-        let mut oracle = Oracle::new(&model, mode, 4, 100);
-        let (_, got) = oracle
-            .gradient(batch, 2, Objective::CrossEntropy, &aims)
-            .unwrap();
+        let mut oracle = Oracle::new(&model, fgsm.entry(), mode, &case, 100);
+        let (outputs, got) = oracle.gradient(&active, 2, &loss).unwrap();
         let expected = by_hand(&model, &cases, &aims, &noises);
         for (got, expected) in got.iter().zip(expected) {
             assert!((got - expected).abs() < 1e-5, "{mode}: {got} {expected}");
         }
-        assert_eq!(oracle.cost().n_backward, 5 * noises.len() as u64);
+        // Other queries of the step draw other noise, where there is any to draw.
+        let again = Query { step: 2, number: 1 };
+        let (others, _) = oracle.gradient(&active, again, &loss).unwrap();
+        let same = outputs.probs(0) == others.probs(0);
+        assert_eq!(
+            same,
+            mode == NoiseMode::Off || mode == NoiseMode::Fixed,
+            "{mode}"
+        );
     }
     // Loss from one draw, backward through another.
-    let mut oracle = Oracle::new(&model, NoiseMode::PerBackward, 4, 100);
-    let (outputs, got) = oracle
-        .gradient(batch, 2, Objective::CrossEntropy, &aims)
-        .unwrap();
+    let mut oracle = Oracle::new(&model, fgsm.entry(), NoiseMode::PerBackward, &case, 100);
+    let (outputs, got) = oracle.gradient(&active, 2, &loss).unwrap();
+    let batch = active.batch().unwrap();
     let logits = model.logits(batch, draw(102)).unwrap();
     let through = Noise::draw(4, Purpose::AttackBackward, 102);
     let expected = model.vjp(batch, &[through], &[Tap::Logits], &|row, _, _, up| {
-        Objective::CrossEntropy.upstream(&logits.row(row).to_vec(), aims[row], 1.0, up[0]);
+        CrossEntropy.gradient(&logits.row(row).to_vec(), aims[row], 1.0, up[0]);
     });
     assert_eq!(got, expected.unwrap().gradient.into_raw_vec_and_offset().0);
-    let value = Objective::CrossEntropy.value(&logits.row(0).to_vec(), aims[0]);
-    assert_eq!(outputs.value(0, Objective::CrossEntropy, aims[0]), value);
-    assert_eq!((oracle.cost().n_forward, oracle.cost().n_backward), (10, 5));
+    let value = CrossEntropy.value(&logits.row(0).to_vec(), aims[0]);
+    assert_eq!(outputs.value(0, &loss, &active), value);
 }
 
 #[test]
@@ -279,9 +285,10 @@ fn restarts_draw_new_targets_and_keep_the_one_that_hurts() {
     };
     let many = attack("jsma(gamma=0.12)", &model, &cases.inputs(), &options).unwrap();
     let one = attack("jsma(gamma=0.12)", &model, &cases.inputs(), &one).unwrap();
-    assert!(many.restarts.iter().any(|r| *r > 0) && one.restarts.iter().all(|r| *r == 0));
+    assert!(many.outcomes.iter().any(|o| o.restart > 0));
+    assert!(one.outcomes.iter().all(|o| o.restart == 0));
     assert!(many.record.counts.n_target_reached > one.record.counts.n_target_reached);
-    for row in 0..40 {
-        assert!(many.target_reached(row) >= one.target_reached(row));
+    for (many, one) in many.outcomes.iter().zip(&one.outcomes) {
+        assert!(many.target_reached() >= one.target_reached());
     }
 }

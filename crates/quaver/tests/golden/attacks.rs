@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, Axis};
 use quaver::attack::noise::NoiseMode;
 use quaver::attack::run::{Inputs, Options, run};
-use quaver::attack::{Dialect, LabelSource, build};
+use quaver::attack::{Dialect, LabelSource, Start, build};
 use quaver::classifier::Images;
 use quaver::decision::Decision;
 use quaver::observe::Silent;
@@ -93,7 +93,7 @@ pub(crate) fn compare(reference: &Reference, (name, spec): (&str, &str)) -> Agre
 fn attacked(reference: &Reference, spec: &str) -> Images {
     let attack = build(spec).unwrap();
     let entry = attack.entry();
-    let start = entry.takes_start.then(|| reference.images("pgd_start"));
+    let start = (entry.start != Start::Own).then(|| reference.images("pgd_start"));
     let inputs = Inputs {
         x: reference.x.view(),
         ids: &reference.ids,

@@ -2,7 +2,8 @@
 
 use crate::images::Images;
 use ndarray::{Array1, Array2, Array4};
-use quaver::attack::objective::{Aim, Objective};
+use quaver::attack::objective::cross_entropy::CrossEntropy;
+use quaver::attack::objective::{Aim, LogitObjective};
 use quaver::classifier::{Batch, Classifier, Noise, Tap};
 use quaver::data::npz::Arrays;
 use quaver::decision::Decision;
@@ -114,7 +115,7 @@ fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<Vec<f32>
                 label: labels[row],
                 target: None,
             };
-            Objective::CrossEntropy.upstream(outputs[0], aim, 1.0, upstream[0]);
+            CrossEntropy.gradient(outputs[0], aim, 1.0, upstream[0]);
         },
     )?;
     Ok(vjp.gradient.into_iter().collect())

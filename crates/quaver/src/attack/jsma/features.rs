@@ -1,6 +1,6 @@
 //! One step of JSMA on one image: which pixels are left, which pair changes, and how.
 
-use crate::attack::pairs::{best_pair, top_two};
+use super::pairs::{best_pair, top_two};
 use crate::attack::{Dialect, Flags, Setting};
 
 /// How steps are taken.
@@ -30,7 +30,7 @@ pub(super) struct Features {
 }
 
 /// What a step did to an image.
-pub(super) struct Outcome {
+pub(super) struct Step {
     pub(super) goes_on: bool,
     pub(super) moved: bool,
     pub(super) flags: Flags,
@@ -86,8 +86,8 @@ impl Saliency {
         reached: bool,
         t: &[f32],
         p: &[f32],
-    ) -> Outcome {
-        let mut outcome = Outcome {
+    ) -> Step {
+        let mut outcome = Step {
             goes_on: false,
             moved: false,
             flags: Flags::default(),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     /// Pixels after one step from `x` along `t`, and what it did.
-    fn stepped(saliency: &Saliency, x: [f32; 4], t: [f32; 4]) -> ([f32; 4], Outcome, Features) {
+    fn stepped(saliency: &Saliency, x: [f32; 4], t: [f32; 4]) -> ([f32; 4], Step, Features) {
         let mut image = x;
         let mut features = Features::of(&x, saliency);
         let outcome = saliency.step(&mut image, &mut features, false, &t, &t);

@@ -8,7 +8,7 @@ use crate::spec::check_range;
 use crate::threat::{Goal, PixelRange};
 
 use super::{Inputs, Options};
-use crate::attack::{Access, Attack, AttackError, Entry, Setting};
+use crate::attack::{Access, Attack, AttackError, Entry, Setting, Start};
 
 const MAX_RESTARTS: u32 = 10_000;
 
@@ -90,7 +90,7 @@ fn check_fit(
             allowed,
         });
     }
-    if inputs.start.is_some() && !entry.takes_start {
+    if inputs.start.is_some() && entry.start == Start::Own {
         let reason = "it begins from the clean images";
         return Err(AttackError::NotTaken {
             attack,

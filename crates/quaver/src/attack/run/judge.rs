@@ -1,10 +1,11 @@
 //! What a classifier answers on fresh passes.
 
-use std::sync::{Mutex, PoisonError};
-
-use crate::classifier::{Batch, Classifier, ClassifierError, Draw, Noise, Randomness};
-use crate::decision::{Decision, Tally, softmax};
 use ndarray::{Array2, ArrayView1};
+
+use crate::classifier::{
+    Batch, Classifier, ClassifierError, Draw, Noise, Randomness, reduce_passes,
+};
+use crate::decision::{Decision, Tally, softmax};
 
 /// The passes that `decision` reads, from `draw` on; one pass for a deterministic classifier.
 pub(super) fn tallies(
@@ -16,21 +17,11 @@ pub(super) fn tallies(
     if model.randomness() == Randomness::None {
         return Ok(of_logits(&model.logits(batch, Noise::Off)?));
     }
-    let n_classes = model.n_classes();
-    let tallies: Vec<Mutex<Tally>> = batch
-        .ids
-        .iter()
-        .map(|_| Mutex::new(Tally::new(n_classes)))
-        .collect();
-    let push = |row: usize, logits: &[f32]| {
-        let mut tally = tallies[row].lock().unwrap_or_else(PoisonError::into_inner);
+    let empty = vec![Tally::new(model.n_classes()); batch.ids.len()];
+    let n_passes = decision.n_passes();
+    reduce_passes(model, batch, draw, n_passes, empty, |_, tally, logits| {
         tally.push(&softmax(logits));
-    };
-    model.passes(batch, draw, decision.n_passes(), &|row, _, logits| {
-        push(row, logits);
-    })?;
-    let unlock = |tally: Mutex<Tally>| tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(tallies.into_iter().map(unlock).collect())
+    })
 }
 
 /// One pass that gave these logits.

@@ -8,8 +8,7 @@
 /// returned in ascending order. `None` if there are fewer than two.
 ///
 /// For p = t this is the best pair, if its sum is positive.
-#[must_use]
-pub fn top_two(t: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
+pub(super) fn top_two(t: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
     let mut first: Option<usize> = None;
     let mut second: Option<usize> = None;
     for i in (0..t.len()).filter(|i| allowed[*i]) {
@@ -29,8 +28,7 @@ pub fn top_two(t: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
 /// A pixel is in no best pair if two others are at least as good in t and in p: one of them
 /// could take its place. The few that remain are tried pair by pair: O(N log N) time as a rule,
 /// O(N²) at worst, O(N) memory.
-#[must_use]
-pub fn best_pair(t: &[f32], p: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
+pub(super) fn best_pair(t: &[f32], p: &[f32], allowed: &[bool]) -> Option<(usize, usize)> {
     let candidates = candidates(t, p, allowed);
     let mut best: Option<(f64, usize, usize)> = None;
     for (place, i) in candidates.iter().enumerate() {
