@@ -12,7 +12,7 @@ pub(crate) use flags::*;
 use number::whole;
 
 use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
-use quaver_nn::Simd;
+use quaver_nn::{Simd, SimdUnavailable};
 use std::path::PathBuf;
 
 /// Quantized and binarized networks under adversarial input: train, attack, measure, detect.
@@ -63,14 +63,15 @@ pub(crate) enum SimdName {
     Neon,
 }
 
-impl From<SimdName> for Simd {
-    fn from(name: SimdName) -> Self {
-        match name {
-            SimdName::Scalar => Self::Scalar,
-            SimdName::Avx2 => Self::Avx2,
-            SimdName::Avx512 => Self::Avx512,
-            SimdName::Neon => Self::Neon,
-        }
+impl SimdName {
+    /// The instruction set of that name, if this machine has it.
+    pub(crate) fn find(self) -> Result<Simd, SimdUnavailable> {
+        Simd::find(match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Neon => "neon",
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What commands share: the engine, data sets, models.
 
-use crate::args::{Common, DataArgs};
+use crate::args::{Common, DataArgs, SimdName};
 use crate::progress::Progress;
 use anyhow::{Context as _, bail};
 use quaver::data::image_file::Decoding;
@@ -29,7 +29,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(common: Common) -> anyhow::Result<Self> {
-        let engine = Engine::new(common.threads, common.simd.map(Into::into))?;
+        let engine = Engine::new(common.threads, common.simd.map(SimdName::find).transpose()?)?;
         let progress = Progress::new(common.quiet)?;
         Ok(Self {
             common,

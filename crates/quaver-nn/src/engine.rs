@@ -11,49 +11,27 @@ pub struct Engine {
     simd: Simd,
 }
 
-/// An engine cannot be had.
+/// Threads cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The machine lacks the instruction set.
-    #[error("this machine has no {got}; it has {allowed}")]
-    SimdUnavailable {
-        /// What was asked for.
-        got: &'static str,
-        /// What there is.
-        allowed: String,
-    },
-    /// Threads cannot be started.
-    #[error("{threads} threads cannot be started: {source}")]
-    Threads {
-        /// How many were asked for.
-        threads: usize,
-        /// Why not.
-        source: rayon::ThreadPoolBuildError,
-    },
+#[error("{threads} threads cannot be started: {source}")]
+pub struct EngineError {
+    /// How many were asked for.
+    pub threads: usize,
+    /// Why not.
+    pub source: rayon::ThreadPoolBuildError,
 }
 
 impl Engine {
     /// An engine of `threads` threads (0: one a core) with `simd` (`None`: the machine's best).
     ///
     /// # Errors
-    /// When the machine lacks `simd` or refuses the threads.
+    /// When the machine refuses the threads.
     pub fn new(threads: usize, simd: Option<Simd>) -> Result<Self, EngineError> {
-        let simd = simd.unwrap_or_else(Simd::best);
-        if !simd.is_available() {
-            let names = Simd::ALL
-                .into_iter()
-                .filter(|s| s.is_available())
-                .map(Simd::name);
-            let allowed = names.collect::<Vec<_>>().join(", ");
-            return Err(EngineError::SimdUnavailable {
-                got: simd.name(),
-                allowed,
-            });
-        }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
-            .map_err(|source| EngineError::Threads { threads, source })?;
+            .map_err(|source| EngineError { threads, source })?;
+        let simd = simd.unwrap_or_else(Simd::best);
         Ok(Self { pool, simd })
     }
 

@@ -2,14 +2,15 @@
 //! cut by the plan's live bytes, never by the number of threads.
 
 use crate::batch::{Batch, Pixels, UNIT};
-use crate::kernel::transpose::{FromExamples, ToExamples, take};
+use crate::bits::BitValues;
+use crate::kernel::transpose::{FromExamples, ToExamples, take as take_numbers};
 use crate::kernel::{LANES, Lanes, Simd};
 use crate::noise::Noise;
-use crate::op::{Backward, Forward, MAX_BLOCKS, Part, Prepare, Prepared, layer_draw};
-use crate::packed::{BitForward, BitValues, Packed};
+use crate::op::{Backward, Forward, Layer, MAX_BLOCKS, Part, Prepare};
 use crate::plan::{Keep, Plan};
 use crate::profile::{Phase, Profile};
 use std::array;
+use std::mem::{replace, take};
 use std::sync::Mutex;
 
 /// Bytes that a chunk should touch: three quarters of a second-level cache of two megabytes.
@@ -84,24 +85,21 @@ impl Workspaces {
     }
 }
 
-/// Prepared layers of one draw: those that depend on it, over those that do not.
+/// Layers prepared for one draw: those that depend on it, over those that do not.
 pub(crate) struct Layers<'a> {
-    pub(crate) base: &'a [Prepared],
-    pub(crate) drawn: &'a [Option<Prepared>],
+    pub(crate) base: &'a [Box<dyn Layer>],
+    pub(crate) drawn: &'a [Option<Box<dyn Layer>>],
 }
 
 impl Layers<'_> {
     /// What node `i` multiplies its sums by.
     fn factor(&self, plan: &Plan, i: usize) -> f32 {
-        let dropout = plan.signs.factors[i];
-        dropout.and_then(|d| self.get(d).factor).unwrap_or(1.0)
+        plan.signs.factors[i].map_or(1.0, |dropout| self.get(dropout).factor())
     }
 
-    fn get(&self, node: usize) -> &Prepared {
-        self.drawn
-            .get(node)
-            .and_then(Option::as_ref)
-            .unwrap_or(&self.base[node])
+    fn get(&self, node: usize) -> &dyn Layer {
+        let drawn = self.drawn.get(node).and_then(Option::as_ref);
+        &**drawn.unwrap_or(&self.base[node])
     }
 }
 
@@ -114,13 +112,12 @@ pub(crate) fn arguments<'a>(
     simd: Simd,
     input_gradient: bool,
 ) -> Prepare<'a> {
-    let draw = match noise {
-        Noise::Off => None,
-        Noise::Draw(draw) => Some(draw),
-    };
     Prepare {
         params: &params[i],
-        draw: layer_draw(draw, &plan.names[i]),
+        draw: match noise {
+            Noise::Off => None,
+            Noise::Draw(draw) => Some(draw.of_layer(&plan.names[i])),
+        },
         simd,
         input_gradient,
     }
@@ -190,8 +187,12 @@ impl<'a> Run<'a> {
         self.plan.sizes[value] * self.chunk.blocks
     }
 
+    /// The floats of a value; none where it is kept as bits.
     fn value(&self, value: usize) -> &[Lanes] {
-        &self.workspace.values[self.slot(value)][..self.len(value)]
+        match self.len(value) {
+            0 => &[],
+            len => &self.workspace.values[self.slot(value)][..len],
+        }
     }
 
     /// Starts the chunk: puts the batch's pixels into lanes.
@@ -216,7 +217,7 @@ impl<'a> Run<'a> {
                     examples,
                     numbers: |l: usize, from, to: &mut _| {
                         let row = &pixels[starts[l]..starts[l] + size];
-                        take(&row[from..], to, |pixel| UNIT[usize::from(pixel)]);
+                        take_numbers(&row[from..], to, |pixel| UNIT[usize::from(pixel)]);
                     },
                     n: size,
                     at,
@@ -225,7 +226,7 @@ impl<'a> Run<'a> {
                 Pixels::F32(pixels) => simd.run(FromExamples {
                     examples,
                     numbers: |l: usize, from, to: &mut _| {
-                        take(&pixels[starts[l]..starts[l] + size][from..], to, |v| v);
+                        take_numbers(&pixels[starts[l]..starts[l] + size][from..], to, |v| v);
                     },
                     n: size,
                     at,
@@ -237,62 +238,36 @@ impl<'a> Run<'a> {
 
     /// Runs node `i`, unless another does its work.
     pub(crate) fn forward(&mut self, i: usize, layers: &Layers<'_>) {
-        let Some(to) = self.plan.outputs[i] else {
+        if self.plan.done[i] {
             return;
-        };
-        let slot = self.slot(to);
-        let mut output = std::mem::take(&mut self.workspace.values[slot]);
-        let mut saved = std::mem::take(&mut self.workspace.saved[i]);
-        let mut scratch = std::mem::take(&mut self.workspace.scratch);
-        let inputs: Vec<&[Lanes]> = self.plan.inputs[i].iter().map(|&v| self.value(v)).collect();
+        }
+        let to = self.plan.outputs[i].map(|to| (self.slot(to), self.len(to)));
+        let taken = to.map(|(slot, _)| take(&mut self.workspace.values[slot]));
+        let mut output = taken.unwrap_or_default();
+        let mut saved = take(&mut self.workspace.saved[i]);
+        let mut scratch = take(&mut self.workspace.scratch);
+        let mut bits = take(&mut self.workspace.bits);
+        let from = &self.plan.inputs[i];
+        let inputs: Vec<&[Lanes]> = from.iter().map(|&v| self.value(v)).collect();
         let chunk = Forward {
             simd: self.simd,
             blocks: self.chunk.blocks,
             ids: &self.chunk.ids,
             factor: layers.factor(self.plan, i),
             inputs: &inputs,
-            output: &mut output[..self.len(to)],
+            output: &mut output[..to.map_or(0, |(_, len)| len)],
             saved: &mut saved,
             scratch: &mut scratch,
-        };
-        Profile::time(self.profile, i, Phase::Forward, || {
-            self.plan.layers[i].forward(layers.get(i), chunk);
-        });
-        self.workspace.values[slot] = output;
-        self.workspace.saved[i] = saved;
-        self.workspace.scratch = scratch;
-    }
-
-    /// Runs node `i` with signs as bits.
-    pub(crate) fn forward_packed(&mut self, i: usize, layers: &Layers<'_>, packed: &Packed) {
-        if packed.is_float(i) {
-            return self.forward(i, layers);
-        }
-        let from = self.plan.inputs[i][0];
-        let to = self.plan.outputs[i].map(|to| (self.slot(to), self.len(to)));
-        let taken = to.map(|(slot, _)| std::mem::take(&mut self.workspace.values[slot]));
-        let mut output = taken.unwrap_or_default();
-        let mut scratch = std::mem::take(&mut self.workspace.scratch);
-        let mut bits = std::mem::take(&mut self.workspace.bits);
-        let chunk = BitForward {
-            simd: self.simd,
-            blocks: self.chunk.blocks,
-            ids: &self.chunk.ids,
-            factor: layers.factor(self.plan, i),
-            prepared: layers.get(i),
-            values: [from, i + 1],
-            input: match self.plan.sizes[from] {
-                0 => &[],
-                _ => self.value(from),
-            },
-            output: &mut output[..to.map_or(0, |(_, len)| len)],
-            scratch: &mut scratch,
+            values: [from.first().copied().unwrap_or(0), i + 1],
             bits: &mut bits,
         };
-        packed.forward(i, chunk);
+        Profile::time(self.profile, i, Phase::Forward, || {
+            layers.get(i).forward(chunk);
+        });
         if let Some((slot, _)) = to {
             self.workspace.values[slot] = output;
         }
+        self.workspace.saved[i] = saved;
         self.workspace.scratch = scratch;
         self.workspace.bits = bits;
     }
@@ -311,11 +286,11 @@ impl<'a> Run<'a> {
             return;
         };
         let of_upstream = plan.gradients.of_value[from];
-        let upstream = std::mem::take(&mut self.workspace.gradients[of_upstream]);
-        let mut scratch = std::mem::take(&mut self.workspace.scratch);
-        let mut params = train.then(|| std::mem::take(&mut self.workspace.params[i]));
+        let upstream = take(&mut self.workspace.gradients[of_upstream]);
+        let mut scratch = take(&mut self.workspace.scratch);
+        let mut params = train.then(|| take(&mut self.workspace.params[i]));
         let gathered = self.workspace.gathered.get_mut(i).filter(|_| train);
-        let mut gathered = gathered.map(std::mem::take).unwrap_or_default();
+        let mut gathered = gathered.map(take).unwrap_or_default();
         let mut targets = self.targets(i, needs);
         let inputs: Vec<&[Lanes]> = plan.inputs[i].iter().map(|&v| self.value(v)).collect();
         // A profile asks for weights and input one after the other, to tell them apart; what both
@@ -348,7 +323,7 @@ impl<'a> Run<'a> {
                 scratch: &mut scratch,
             };
             Profile::time(self.profile, i, phase, || {
-                plan.layers[i].backward(layers.get(i), chunk);
+                layers.get(i).backward(chunk);
             });
         }
         self.workspace.gradients[of_upstream] = upstream;
@@ -370,12 +345,12 @@ impl<'a> Run<'a> {
             if !needs(value) {
                 return None;
             }
-            let first = !std::mem::replace(&mut self.workspace.filled[value], true);
+            let first = !replace(&mut self.workspace.filled[value], true);
             let place = match first {
                 true => &mut self.workspace.gradients[plan.gradients.of_value[value]],
                 false => &mut self.workspace.spare,
             };
-            let mut buffer = std::mem::take(place);
+            let mut buffer = take(place);
             buffer.resize(buffer.len().max(self.len(value)), Lanes::ZERO);
             Some(Target {
                 value,
@@ -440,7 +415,7 @@ impl<'a> Run<'a> {
         let size = self.plan.sizes[value];
         let (slot, len) = (self.plan.gradients.of_value[value], self.len(value));
         let lanes = &mut self.workspace.gradients[slot][..len];
-        let first = !std::mem::replace(&mut self.workspace.filled[value], true);
+        let first = !replace(&mut self.workspace.filled[value], true);
         if first {
             lanes.fill(Lanes::ZERO);
         }

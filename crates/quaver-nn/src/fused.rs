@@ -6,21 +6,25 @@ use crate::kernel::conv_pool::{ChosenSums, ConvPool, Spread, tile_outputs};
 use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
 use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
-use crate::op::{Prepare, Prepared, Relu, Shape, scratch_of};
+use crate::op::{Prepare, Relu, Shape, scratch_of};
 use crate::routed::RoutedConv;
+use std::sync::Arc;
 
 /// Windows of this side and distance are taken in registers.
 const SIDE: usize = 2;
 
+#[derive(Clone)]
 struct ConvPoolLayer {
     conv: ConvLayer,
     rectify: bool,
     rows: usize,
     columns: usize,
     /// Offsets in the padded input, in the order of the packed weights.
-    taps: Vec<u32>,
+    taps: Arc<[u32]>,
     /// The way back by what is not zero, where that is less work.
-    routed: Option<RoutedConv>,
+    routed: Option<Arc<RoutedConv>>,
+    /// Weights packed for the input gradient on that way.
+    routed_weights: Vec<Lanes>,
 }
 
 /// A layer that does the work of `op` and of the first of `followers`, each the only reader of the
@@ -55,8 +59,9 @@ pub(crate) fn fuse(
             rectify,
             rows: height / SIDE,
             columns: width / SIDE,
-            taps: conv.padded_taps(),
-            routed: RoutedConv::new(&conv, [height / SIDE, width / SIDE]),
+            taps: conv.padded_taps().into(),
+            routed: RoutedConv::new(&conv, [height / SIDE, width / SIDE]).map(Arc::new),
+            routed_weights: Vec::new(),
             conv,
         }),
         taken,
@@ -68,14 +73,7 @@ impl ConvPoolLayer {
         tile_outputs(self.conv.op.out_channels)
     }
 
-    fn forward_block(
-        &self,
-        prepared: &Prepared,
-        simd: Simd,
-        x: &[Lanes],
-        out: &mut [Lanes],
-        choices: &mut [u64],
-    ) {
+    fn forward_block(&self, simd: Simd, x: &[Lanes], out: &mut [Lanes], choices: &mut [u64]) {
         let stride = self.conv.op.stride;
         let row = stride * self.conv.pad.padded_width;
         simd.run(ConvPool {
@@ -86,8 +84,8 @@ impl ConvPoolLayer {
             columns: self.columns,
             row_step: SIDE * row,
             column_step: SIDE * stride,
-            weights: &prepared.forward,
-            bias: self.conv.op.bias.then_some(&prepared.bias),
+            weights: &self.conv.weights.forward,
+            bias: self.conv.op.bias.then_some(&self.conv.weights.bias),
             tile: self.tile(),
             n_outputs: self.conv.op.out_channels,
             rectify: self.rectify,
@@ -98,15 +96,15 @@ impl ConvPoolLayer {
 }
 
 impl Layer for ConvPoolLayer {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+    fn prepare(&mut self, args: Prepare<'_>) {
         let dense = args.input_gradient && self.routed.is_none();
         let way_back = Prepare {
             input_gradient: dense,
             ..args
         };
-        self.conv.pack(self.tile(), way_back, into);
+        self.conv.pack(self.tile(), way_back);
         if let Some(routed) = self.routed.as_ref().filter(|_| args.input_gradient) {
-            routed.pack(&into.effective, &mut into.routed);
+            routed.pack(&self.conv.weights.effective, &mut self.routed_weights);
         }
     }
 
@@ -114,7 +112,7 @@ impl Layer for ConvPoolLayer {
         self.conv.op.out_channels * self.rows * self.columns
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let x_block = chunk.inputs[0].len() / chunk.blocks;
         let y_block = self.saved();
         let outputs = chunk.output.chunks_exact_mut(y_block);
@@ -123,14 +121,14 @@ impl Layer for ConvPoolLayer {
         for (x, out) in chunk.inputs[0].chunks_exact(x_block).zip(outputs) {
             let choices = saved.next().unwrap_or_default();
             let x = self.conv.padded(x, scratch);
-            self.forward_block(prepared, chunk.simd, x, out, choices);
+            self.forward_block(chunk.simd, x, out, choices);
         }
     }
 
-    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         match &self.routed {
-            Some(routed) => self.backward_routed(routed, prepared, chunk),
-            None => self.backward_dense(prepared, chunk),
+            Some(routed) => self.backward_routed(routed, chunk),
+            None => self.backward_dense(chunk),
         }
     }
 
@@ -144,7 +142,7 @@ impl Layer for ConvPoolLayer {
 }
 
 impl ConvPoolLayer {
-    fn backward_routed(&self, routed: &RoutedConv, prepared: &Prepared, mut chunk: Backward<'_>) {
+    fn backward_routed(&self, routed: &RoutedConv, mut chunk: Backward<'_>) {
         let simd = chunk.simd;
         let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
         let mut dx = chunk.input_gradients[0].take();
@@ -158,7 +156,7 @@ impl ConvPoolLayer {
             let choices = &chunk.saved[b * y_block..(b + 1) * y_block];
             if let Some(dx) = &mut dx {
                 let dx = &mut dx[b * x_block..(b + 1) * x_block];
-                routed.input_gradient(simd, &prepared.routed, upstream, choices, scratch, dx);
+                routed.input_gradient(simd, &self.routed_weights, upstream, choices, scratch, dx);
             }
             if train {
                 routed.add_weight_gradient(simd, x, upstream, choices, scratch, &mut sums);
@@ -177,7 +175,7 @@ impl ConvPoolLayer {
         }
     }
 
-    fn backward_dense(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+    fn backward_dense(&self, mut chunk: Backward<'_>) {
         let (simd, plane) = (chunk.simd, self.conv.out);
         let outputs = self.conv.op.out_channels;
         let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
@@ -214,7 +212,7 @@ impl ConvPoolLayer {
                 });
                 if let Some(dx) = &mut dx {
                     let dx = &mut dx[b * x_block..(b + 1) * x_block];
-                    self.conv.input_gradient(prepared, simd, spread, dx);
+                    self.conv.input_gradient(simd, spread, dx);
                 }
                 if train {
                     self.conv

@@ -172,6 +172,18 @@ impl Graph {
         &self.shapes[self.shapes.len() - 1]
     }
 
+    /// The ops behind node `i`, one after another, as long as each is the only reader of the one
+    /// before.
+    pub(crate) fn followers(&self, i: usize) -> Vec<&dyn Op> {
+        let nodes = &self.nodes;
+        let read_once = |v: usize| {
+            let inputs = nodes.iter().flat_map(|node| &node.inputs);
+            inputs.filter(|&&input| input == v).count() == 1
+        };
+        let chain = (i + 1..nodes.len()).take_while(|&j| nodes[j].inputs == [j] && read_once(j));
+        chain.map(|j| nodes[j].op.as_ref()).collect()
+    }
+
     /// Shapes node i reads.
     pub fn input_shapes(&self, node: usize) -> Vec<Shape> {
         self.nodes[node]

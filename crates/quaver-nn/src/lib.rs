@@ -10,7 +10,9 @@
 pub mod arch;
 pub mod atomic_file;
 mod batch;
+mod bits;
 pub mod engine;
+mod exact_sum;
 mod exec;
 pub mod format;
 mod fused;
@@ -21,6 +23,7 @@ pub mod model;
 pub mod network;
 pub mod noise;
 pub mod op;
+mod op_error;
 pub mod optim;
 mod packed;
 mod plan;
@@ -28,7 +31,8 @@ pub mod profile;
 pub mod quantizer;
 mod rounds;
 mod routed;
+mod signs;
 pub mod train;
 
 pub use batch::{Batch, Pixels};
-pub use kernel::{LANES, Lanes, Simd};
+pub use kernel::{Simd, SimdUnavailable};

@@ -3,7 +3,7 @@
 use crate::graph::{Graph, GraphError, Node};
 use crate::noise::{Draw, Purpose};
 use crate::op::{Affine, Init, Op};
-use crate::packed::are_signs;
+use crate::signs::are_signs;
 use serde::{Deserialize, Serialize};
 
 /// What a model file says beside graph and parameters.

@@ -7,8 +7,8 @@ use crate::exec::{Chunk, Layers, Run, Workspaces, arguments, chunk_examples};
 use crate::kernel::Simd;
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
-use crate::op::{Prepared, Stochastic, size};
-use crate::packed::Packed;
+use crate::op::{Layer, Stochastic, size};
+use crate::packed::plan_on_bits;
 use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -54,37 +54,32 @@ pub struct Network {
     workspaces: Workspaces,
 }
 
+/// Layers that depend on a draw, prepared for it, by node.
+type Drawn = Vec<Option<Box<dyn Layer>>>;
+
 /// A plan and its layers, prepared without noise.
 struct Ready {
     plan: Plan,
-    /// What runs on bits.
-    packed: Option<Packed>,
-    base: Vec<Prepared>,
+    base: Vec<Box<dyn Layer>>,
 }
 
 impl Ready {
-    fn new(plan: Plan, packed: Option<Packed>, model: &Model, engine: &Engine) -> Self {
+    fn new(plan: Plan, gradients: bool, model: &Model, engine: &Engine) -> Self {
         let mut ready = Self {
             base: Vec::new(),
-            packed,
             plan,
         };
         let (params, simd) = (&model.params, engine.simd());
         let layers = 0..ready.plan.layers.len();
-        let gradient = ready.packed.is_none();
-        let base = layers.map(|i| ready.prepared(i, params, Noise::Off, simd, gradient));
+        let base = layers.map(|i| ready.prepared(i, params, Noise::Off, simd, gradients));
         ready.base = base.collect();
-        if let Some(packed) = &mut ready.packed {
-            packed.find_thresholds(&model.graph, (&ready.plan, &ready.base), simd);
-        }
         ready
     }
 
     /// Forward alone, with binary layers on bits; `None` where there are none.
     fn on_bits(model: &Model, engine: &Engine) -> Option<Self> {
-        let packed = Packed::new(&model.graph)?;
-        let plan = Plan::on_bits(&model.graph, &packed);
-        Some(Self::new(plan, Some(packed), model, engine))
+        let plan = plan_on_bits(&model.graph, &model.params, engine.simd())?;
+        Some(Self::new(plan, false, model, engine))
     }
 
     fn prepared(
@@ -94,31 +89,33 @@ impl Ready {
         noise: Noise,
         simd: Simd,
         input_gradient: bool,
-    ) -> Prepared {
-        let mut prepared = Prepared::default();
-        let args = arguments(&self.plan, i, params, noise, simd, input_gradient);
-        match self.packed.as_ref().and_then(|packed| packed.layer(i)) {
-            Some(layer) => layer.prepare(args, &mut prepared),
-            None => self.plan.layers[i].prepare(args, &mut prepared),
-        }
-        prepared
-    }
-
-    fn run(&self, run: &mut Run<'_>, layers: &Layers<'_>, i: usize) {
-        match &self.packed {
-            Some(packed) => run.forward_packed(i, layers, packed),
-            None => run.forward(i, layers),
-        }
+    ) -> Box<dyn Layer> {
+        let mut layer = self.plan.layers[i].clone();
+        layer.prepare(arguments(
+            &self.plan,
+            i,
+            params,
+            noise,
+            simd,
+            input_gradient,
+        ));
+        layer
     }
 
     /// Runs the nodes up to `output` whose dependence on noise is `noisy`.
-    fn forward(&self, run: &mut Run<'_>, drawn: &[Option<Prepared>], output: usize, noisy: bool) {
+    fn forward(
+        &self,
+        run: &mut Run<'_>,
+        drawn: &[Option<Box<dyn Layer>>],
+        output: usize,
+        noisy: bool,
+    ) {
         let layers = Layers {
             base: &self.base,
             drawn,
         };
         for i in (0..output).filter(|&i| self.plan.noisy[i] == noisy) {
-            self.run(run, &layers, i);
+            run.forward(i, &layers);
         }
     }
 
@@ -127,7 +124,7 @@ impl Ready {
     fn backward(
         &self,
         run: &mut Run<'_>,
-        drawn: &[Option<Prepared>],
+        drawn: &[Option<Box<dyn Layer>>],
         taps: &[Tapped<'_>],
         noisy: bool,
     ) {
@@ -148,7 +145,7 @@ impl Ready {
     fn pull(
         &self,
         run: &mut Run<'_>,
-        drawn: &[Vec<Option<Prepared>>],
+        drawn: &[Drawn],
         taps: &mut [Tapped<'_>],
         upstream: &Upstream<'_>,
     ) {
@@ -250,7 +247,7 @@ impl Network {
     /// Prepares `model` to run on `engine`.
     pub fn new(model: Arc<Model>, engine: Arc<Engine>) -> Self {
         Self {
-            fast: Ready::new(Plan::new(&model.graph), None, &model, &engine),
+            fast: Ready::new(Plan::new(&model.graph), true, &model, &engine),
             bits: Ready::on_bits(&model, &engine),
             whole: OnceLock::new(),
             model,
@@ -268,9 +265,10 @@ impl Network {
 
     /// By layer: whether it works on bits where no gradient is asked for.
     pub fn layers_on_bits(&self) -> Vec<bool> {
-        let packed = self.bits.as_ref().and_then(|ready| ready.packed.as_ref());
-        let on_bits = |i| packed.is_some_and(|packed| !packed.is_float(i));
-        (0..self.fast.plan.layers.len()).map(on_bits).collect()
+        match &self.bits {
+            Some(ready) => ready.plan.on_bits.clone(),
+            None => vec![false; self.fast.plan.layers.len()],
+        }
     }
 
     /// The fastest plan for outputs without gradients.
@@ -285,7 +283,7 @@ impl Network {
         }
         let plan = || Plan::of_all_values(&self.model.graph);
         self.whole
-            .get_or_init(|| Ready::new(plan(), None, &self.model, &self.engine))
+            .get_or_init(|| Ready::new(plan(), true, &self.model, &self.engine))
     }
 
     /// The model.
@@ -345,7 +343,7 @@ impl Network {
     }
 
     /// Layers whose preparation depends on `noise`.
-    fn drawn(&self, ready: &Ready, noise: Noise, input_gradient: bool) -> Vec<Option<Prepared>> {
+    fn drawn(&self, ready: &Ready, noise: Noise, input_gradient: bool) -> Drawn {
         let plan = &ready.plan;
         let draw = |i: usize| {
             let random = noise != Noise::Off && plan.stochastic[i] != Stochastic::No;
@@ -405,7 +403,7 @@ impl Network {
                     let simd = self.engine.simd();
                     let mut run = Run::new(plan, simd, keep, &chunk, workspace);
                     run.load(batch);
-                    (0..last).for_each(|i| ready.run(&mut run, &layers, i));
+                    (0..last).for_each(|i| run.forward(i, &layers));
                     for (value, rows) in values.iter().zip(outputs) {
                         run.rows(*value, rows);
                     }
@@ -434,7 +432,7 @@ impl Network {
                     run.load(batch);
                     mark(None);
                     for i in 0..ready.plan.output() {
-                        ready.run(&mut run, &layers, i);
+                        run.forward(i, &layers);
                         mark(Some(i));
                     }
                 });

@@ -1,9 +1,10 @@
 //! [`Plan`]: a graph at its shapes, ready to run: layers, buffers and what depends on noise.
 //! Knows no lanes.
 
+use crate::exact_sum::ExactSum;
 use crate::graph::Graph;
-use crate::op::{Dropout, Layer, Op, Stochastic, size};
-use crate::packed::{ExactSum, Packed, Signs};
+use crate::op::{Dropout, Layer, Stochastic, size};
+use crate::signs::Signs;
 
 /// What a run over a chunk keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +48,15 @@ impl Slots {
 /// A graph at its shapes.
 pub(crate) struct Plan {
     pub(crate) names: Vec<String>,
+    /// Layers that are not prepared: of these are made those that run.
     pub(crate) layers: Vec<Box<dyn Layer>>,
     /// The value each node writes: its own, that of the last node it does the work of, or
-    /// none if another does its work.
+    /// none if another does its work or it writes bits.
     pub(crate) outputs: Vec<Option<usize>>,
+    /// Whether an earlier node does a node's work.
+    pub(crate) done: Vec<bool>,
+    /// Whether a node runs on bits, or what does its work.
+    pub(crate) on_bits: Vec<bool>,
     /// Values each node reads.
     pub(crate) inputs: Vec<Vec<usize>>,
     /// Numbers of one example in each value; 0 where it is never written.
@@ -71,27 +77,33 @@ impl Plan {
     /// The plan that is fastest: some layers do the work of their followers, whose inputs
     /// then never exist.
     pub(crate) fn new(graph: &Graph) -> Self {
-        Self::build(graph, true, None)
+        Self::build(graph, true, Self::as_is(graph))
     }
 
-    /// The plan of passes forward in which `packed` says what is kept as bits.
-    pub(crate) fn on_bits(graph: &Graph, packed: &Packed) -> Self {
-        Self::build(graph, true, Some(packed))
+    /// The plan of passes forward in which some nodes run on bits.
+    pub(crate) fn on_bits(graph: &Graph, replaced: Vec<Replaced>) -> Self {
+        Self::build(graph, true, replaced)
     }
 
     /// The plan in which every value exists.
     pub(crate) fn of_all_values(graph: &Graph) -> Self {
-        Self::build(graph, false, None)
+        Self::build(graph, false, Self::as_is(graph))
     }
 
-    fn build(graph: &Graph, fuse: bool, packed: Option<&Packed>) -> Self {
+    fn as_is(graph: &Graph) -> Vec<Replaced> {
+        graph.nodes().iter().map(|_| Replaced::No).collect()
+    }
+
+    fn build(graph: &Graph, fuse: bool, replaced: Vec<Replaced>) -> Self {
         let nodes = graph.nodes();
         let inputs: Vec<Vec<usize>> = nodes.iter().map(|node| node.inputs.clone()).collect();
         let signs = Signs::of(graph);
-        let (layers, mut outputs) = layers(graph, &signs, fuse, packed);
-        if let Some(packed) = packed {
-            packed.outputs(&mut outputs);
-        }
+        let Placed {
+            layers,
+            outputs,
+            done,
+            on_bits,
+        } = Placed::new(graph, &signs, fuse, replaced);
         let mut sizes: Vec<usize> = (0..=nodes.len()).map(|v| size(graph.shape(v))).collect();
         for (v, size) in sizes.iter_mut().enumerate().skip(1) {
             if !outputs.contains(&Some(v)) {
@@ -111,6 +123,8 @@ impl Plan {
             names: nodes.iter().map(|node| node.name.clone()).collect(),
             layers,
             outputs,
+            done,
+            on_bits,
             signs,
             all: Slots {
                 of_value: (0..sizes.len()).collect(),
@@ -234,47 +248,75 @@ impl Plan {
     }
 }
 
-/// The layer of each node and the value it writes. What `packed` runs on bits is not fused.
-fn layers(
-    graph: &Graph,
-    signs: &Signs,
-    fuse: bool,
-    packed: Option<&Packed>,
-) -> (Vec<Box<dyn Layer>>, Vec<Option<usize>>) {
-    let nodes = graph.nodes();
-    let mut outputs: Vec<Option<usize>> = (1..=nodes.len()).map(Some).collect();
-    let layer = |i: usize| {
-        let (op, shapes) = (&nodes[i].op, graph.input_shapes(i));
-        let fuse = fuse && packed.is_none_or(|packed| packed.is_float(i));
-        let followers = if fuse {
-            followers(graph, i)
-        } else {
-            Vec::new()
-        };
-        let fused = match op.as_any().downcast_ref::<Dropout>() {
-            Some(dropout) if signs.masks[i] => return dropout.mask(),
-            _ if signs.products[i] => ExactSum::fuse(op.as_ref(), graph, i, &followers),
-            _ => crate::fused::fuse(op.as_ref(), &shapes, &followers),
-        };
-        let Some((layer, taken)) = fused else {
-            return op.layer(&shapes);
-        };
-        outputs[i] = Some(i + 1 + taken);
-        outputs[i + 1..=i + taken].fill(None);
-        layer
-    };
-    let layers = (0..nodes.len()).map(layer).collect();
-    (layers, outputs)
+/// How a node runs.
+pub(crate) enum Replaced {
+    /// As its op says.
+    No,
+    /// Not at all: an earlier node does its work on bits.
+    Done,
+    /// By another layer, whose output is floats or bits.
+    By {
+        layer: Box<dyn Layer>,
+        is_float: bool,
+    },
 }
 
-/// The ops behind node `i`, one after another, as long as each is the only reader of the one
-/// before.
-pub(crate) fn followers(graph: &Graph, i: usize) -> Vec<&dyn Op> {
-    let nodes = graph.nodes();
-    let read_once = |v: usize| {
-        let inputs = nodes.iter().flat_map(|node| &node.inputs);
-        inputs.filter(|&&input| input == v).count() == 1
-    };
-    let chain = (i + 1..nodes.len()).take_while(|&j| nodes[j].inputs == [j] && read_once(j));
-    chain.map(|j| nodes[j].op.as_ref()).collect()
+/// What runs at each node.
+struct Placed {
+    layers: Vec<Box<dyn Layer>>,
+    outputs: Vec<Option<usize>>,
+    done: Vec<bool>,
+    on_bits: Vec<bool>,
+}
+
+impl Placed {
+    fn new(graph: &Graph, signs: &Signs, fuse: bool, replaced: Vec<Replaced>) -> Self {
+        let n = graph.nodes().len();
+        let mut placed = Self {
+            layers: Vec::with_capacity(n),
+            outputs: (1..=n).map(Some).collect(),
+            done: vec![false; n],
+            on_bits: vec![false; n],
+        };
+        for (i, replaced) in replaced.into_iter().enumerate() {
+            placed.on_bits[i] = !matches!(replaced, Replaced::No);
+            let own = || graph.nodes()[i].op.layer(&graph.input_shapes(i)).into_box();
+            let layer = match replaced {
+                Replaced::By { layer, is_float } => {
+                    placed.outputs[i] = placed.outputs[i].filter(|_| is_float);
+                    layer
+                }
+                Replaced::Done => {
+                    placed.is_done(i);
+                    own()
+                }
+                Replaced::No => match fused(graph, signs, i, fuse) {
+                    Some((layer, taken)) => {
+                        (i + 1..=i + taken).for_each(|i| placed.is_done(i));
+                        placed.outputs[i] = Some(i + 1 + taken);
+                        layer
+                    }
+                    None => own(),
+                },
+            };
+            placed.layers.push(layer);
+        }
+        placed
+    }
+
+    fn is_done(&mut self, i: usize) {
+        self.outputs[i] = None;
+        self.done[i] = true;
+    }
+}
+
+/// A layer that does more or less than node `i` alone says, and how many nodes behind it that is.
+fn fused(graph: &Graph, signs: &Signs, i: usize, fuse: bool) -> Option<(Box<dyn Layer>, usize)> {
+    let op = graph.nodes()[i].op.as_ref();
+    let followers = if fuse { graph.followers(i) } else { Vec::new() };
+    match op.as_any().downcast_ref::<Dropout>() {
+        Some(dropout) if signs.masks[i] => Some((dropout.mask().into_box(), 0)),
+        _ if signs.products[i] => ExactSum::fuse(op, graph, i, &followers),
+        _ => crate::fused::fuse(op, &graph.input_shapes(i), &followers),
+    }
 }

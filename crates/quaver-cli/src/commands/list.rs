@@ -53,9 +53,8 @@ pub(crate) fn run(json: bool) -> anyhow::Result<Ending> {
         ),
         (
             "simd",
-            Simd::ALL
-                .into_iter()
-                .filter(|simd| simd.is_available())
+            Simd::available()
+                .iter()
                 .map(|simd| own(simd.name(), ""))
                 .collect(),
         ),

@@ -92,7 +92,7 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
         "began_unix_seconds": seconds,
         "wall_seconds": clock.elapsed().as_secs_f64(),
         "threads": context.engine.threads(),
-        "simd": context.engine.simd(),
+        "simd": context.engine.simd().name(),
         "complete": outcome.complete,
         "stages": context.progress.stages(),
     });

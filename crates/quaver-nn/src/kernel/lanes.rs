@@ -1,26 +1,26 @@
 //! [`Lanes`]: one number of sixteen examples.
 
 /// Examples side by side.
-pub const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// One number of sixteen examples, aligned so that a load never crosses a cache line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
-pub struct Lanes(pub [f32; LANES]);
+pub(crate) struct Lanes(pub [f32; LANES]);
 
 impl Lanes {
     /// Sixteen zeros.
-    pub const ZERO: Self = Self([0.0; LANES]);
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
 
     /// The same number in every lane.
     #[inline(always)]
-    pub const fn splat(value: f32) -> Self {
+    pub(crate) const fn splat(value: f32) -> Self {
         Self([value; LANES])
     }
 
     /// Sum over lanes in the order of the tiled kernels: lane i with lane i+8, then +4, +2, +1.
     #[inline(always)]
-    pub fn sum(self) -> f32 {
+    pub(crate) fn sum(self) -> f32 {
         let mut v = self.0;
         for width in [8, 4, 2, 1] {
             for i in 0..width {
@@ -32,7 +32,7 @@ impl Lanes {
 
     /// `f` on every lane.
     #[inline(always)]
-    pub fn map(self, mut f: impl FnMut(f32) -> f32) -> Self {
+    pub(crate) fn map(self, mut f: impl FnMut(f32) -> f32) -> Self {
         let mut out = self;
         for v in &mut out.0 {
             *v = f(*v);
@@ -42,7 +42,7 @@ impl Lanes {
 
     /// `f` on the lanes of two.
     #[inline(always)]
-    pub fn zip(self, other: Self, mut f: impl FnMut(f32, f32) -> f32) -> Self {
+    pub(crate) fn zip(self, other: Self, mut f: impl FnMut(f32, f32) -> f32) -> Self {
         let mut out = self;
         for (v, w) in out.0.iter_mut().zip(other.0) {
             *v = f(*v, w);

@@ -1,6 +1,6 @@
 //! Rectified linear unit, plain or scaled.
 
-use super::{Backward, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare, Prepared};
+use super::{Backward, BuiltLayer, Checked, Forward, Init, Layer, Op, OpError, Param, Prepare};
 use super::{Shape, single};
 use crate::kernel::{Lanes, flat, flat_mut};
 use serde::{Deserialize, Serialize};
@@ -46,18 +46,23 @@ impl Op for Relu {
         };
         self.scale.map(param).into_iter().collect()
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(Rectifier { scale: 1.0 })
     }
 }
 
-impl Layer for Relu {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        into.effective = args.params.first().cloned().unwrap_or_else(|| vec![1.0]);
+#[derive(Clone)]
+struct Rectifier {
+    scale: f32,
+}
+
+impl Layer for Rectifier {
+    fn prepare(&mut self, args: Prepare<'_>) {
+        self.scale = args.params.first().map_or(1.0, |scale| scale[0]);
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
-        let a = prepared.effective[0];
+    fn forward(&self, chunk: Forward<'_>) {
+        let a = self.scale;
         let outputs = flat_mut(chunk.output).iter_mut();
         chunk.simd.vectorize(|| {
             for (y, x) in outputs.zip(flat(chunk.inputs[0])) {
@@ -67,8 +72,8 @@ impl Layer for Relu {
         });
     }
 
-    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
-        let a = prepared.effective[0];
+    fn backward(&self, chunk: Backward<'_>) {
+        let a = self.scale;
         if let Some(dx) = &mut chunk.input_gradients[0] {
             let pulled = flat(chunk.inputs[0]).iter().zip(flat(chunk.upstream));
             let gradients = flat_mut(dx).iter_mut();

@@ -1,6 +1,6 @@
 //! Sum of two inputs: the joint of a residual block.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, shapes_text};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, shapes_text};
 use serde::{Deserialize, Serialize};
 
 /// `x + y`, element by element.
@@ -24,13 +24,13 @@ impl Op for Add {
             }),
         }
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(self.clone())
     }
 }
 
 impl Layer for Add {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         chunk.simd.vectorize(|| {
             let pairs = chunk.inputs[0].iter().zip(chunk.inputs[1]);
             for (y, (a, b)) in chunk.output.iter_mut().zip(pairs) {
@@ -39,7 +39,7 @@ impl Layer for Add {
         });
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         for dx in chunk.input_gradients.iter_mut().flatten() {
             dx.copy_from_slice(chunk.upstream);
         }

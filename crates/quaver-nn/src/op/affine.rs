@@ -1,6 +1,6 @@
 //! A fixed scale and shift.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single};
 use serde::{Deserialize, Serialize};
 
 /// `x · scale + shift` with fixed numbers, one for all channels or one for each. Put first it is
@@ -88,13 +88,13 @@ impl Op for Affine {
             allowed,
         })
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let channels = inputs[0][0];
         let spread = |values: &[f64]| match values {
             [one] => vec![*one as f32; channels],
             all => all.iter().map(|v| *v as f32).collect(),
         };
-        Box::new(Lines {
+        BuiltLayer::new(Lines {
             scale: spread(&self.scale),
             shift: spread(&self.shift),
             positions: inputs[0][1..].iter().product(),
@@ -103,6 +103,7 @@ impl Op for Affine {
 }
 
 /// The lines of all channels.
+#[derive(Clone)]
 struct Lines {
     scale: Vec<f32>,
     shift: Vec<f32>,
@@ -110,7 +111,7 @@ struct Lines {
 }
 
 impl Layer for Lines {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let planes = chunk.inputs[0].chunks_exact(self.positions);
         let outputs = chunk.output.chunks_exact_mut(self.positions);
         chunk.simd.vectorize(|| {
@@ -124,7 +125,7 @@ impl Layer for Lines {
         });
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Mean over windows.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
 
@@ -78,7 +78,7 @@ impl Op for AveragePool2d {
             }),
         }
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let (height, width) = (inputs[0][1], inputs[0][2]);
         let [rows, columns] = self.windows(height, width).unwrap_or([0, 0]);
         let [left, _, top, _] = self.padding;
@@ -87,7 +87,7 @@ impl Op for AveragePool2d {
             let inside = |v: usize| v.saturating_sub(before).min(n);
             (inside(from), inside(from + self.kernel[axis]))
         };
-        Box::new(Windows {
+        BuiltLayer::new(Windows {
             rows: (0..rows).map(|at| range(at, 0, top, height)).collect(),
             columns: (0..columns).map(|at| range(at, 1, left, width)).collect(),
             height,
@@ -98,6 +98,7 @@ impl Op for AveragePool2d {
 }
 
 /// The windows over one plane, as half-open ranges of pixels that exist.
+#[derive(Clone)]
 struct Windows {
     rows: Vec<(usize, usize)>,
     columns: Vec<(usize, usize)>,
@@ -131,7 +132,7 @@ impl Windows {
 }
 
 impl Layer for Windows {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (x, output) = (chunk.inputs[0], chunk.output);
         let planes = x.len() / (self.height * self.width);
         chunk.simd.vectorize(|| {
@@ -148,7 +149,7 @@ impl Layer for Windows {
         });
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

@@ -1,7 +1,9 @@
 //! Batch normalization.
 
-use super::{Backward, Checked, Coupling, Forward, Init, Layer, Op, OpError, Param, Part};
-use super::{Prepare, Prepared, Shape, shapes_text};
+use super::{
+    Backward, BuiltLayer, Checked, Coupling, Forward, Init, Layer, Op, OpError, Param, Part,
+};
+use super::{Prepare, Shape, shapes_text};
 use crate::kernel::{LANES, Lanes, flat, flat_mut};
 use serde::{Deserialize, Serialize};
 
@@ -96,11 +98,12 @@ impl Op for BatchNorm {
             param("running_var", false, 1.0),
         ]
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let positions = inputs[0][1..].iter().product();
-        Box::new(Normalize {
+        BuiltLayer::new(Normalize {
             op: self.clone(),
             positions,
+            channels: Channels::default(),
         })
     }
 }
@@ -108,7 +111,7 @@ impl Op for BatchNorm {
 /// Forward `x · scale + shift`; backward `u · scale + x · slope + offset`, the last two 0 with
 /// running statistics.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Channels {
+struct Channels {
     scale: Vec<f32>,
     shift: Vec<f32>,
     mean: Vec<f32>,
@@ -143,9 +146,11 @@ impl Channels {
     }
 }
 
+#[derive(Clone)]
 struct Normalize {
     op: BatchNorm,
     positions: usize,
+    channels: Channels,
 }
 
 impl Normalize {
@@ -173,14 +178,15 @@ impl Normalize {
 }
 
 impl Layer for Normalize {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+    fn prepare(&mut self, args: Prepare<'_>) {
         let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let (mean, variance) = (wide(&args.params[2]), wide(&args.params[3]));
-        into.channel.set(&mean, &variance, self.op.eps, args.params);
+        self.channels
+            .set(&mean, &variance, self.op.eps, args.params);
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
-        let Channels { scale, shift, .. } = &prepared.channel;
+    fn forward(&self, chunk: Forward<'_>) {
+        let Channels { scale, shift, .. } = &self.channels;
         let planes = chunk.inputs[0].chunks_exact(self.positions);
         let outputs = chunk.output.chunks_exact_mut(self.positions);
         chunk.simd.vectorize(|| {
@@ -193,7 +199,7 @@ impl Layer for Normalize {
         });
     }
 
-    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };
@@ -202,7 +208,7 @@ impl Layer for Normalize {
             slope,
             offset,
             ..
-        } = &prepared.channel;
+        } = &self.channels;
         let planes = chunk.upstream.chunks_exact(self.positions);
         let inputs = chunk.inputs[0].chunks_exact(self.positions);
         chunk.simd.vectorize(|| {
@@ -226,6 +232,10 @@ impl Layer for Normalize {
     }
 
     fn coupling(&self) -> Option<&dyn Coupling> {
+        Some(self)
+    }
+
+    fn coupling_mut(&mut self) -> Option<&mut dyn Coupling> {
         Some(self)
     }
 }
@@ -262,7 +272,7 @@ impl Coupling for Normalize {
     }
 
     /// Chan's pairwise merge of means and squared deviations, in chunk order.
-    fn forward_join(&self, parts: &[Vec<f64>], params: &mut [Vec<f32>], prepared: &mut Prepared) {
+    fn forward_join(&mut self, parts: &[Vec<f64>], params: &mut [Vec<f32>]) {
         let channels = self.op.channels;
         let mut n = 0.0;
         let (mut mean, mut square) = (vec![0.0; channels], vec![0.0; channels]);
@@ -284,14 +294,14 @@ impl Coupling for Normalize {
             params[3][c] = moved(params[3][c], unbiased);
         }
         let variance: Vec<f64> = square.iter().map(|s| s / n).collect();
-        prepared.channel.set(&mean, &variance, self.op.eps, params);
+        self.channels.set(&mean, &variance, self.op.eps, params);
     }
 
     /// Number of values, then the sums of u and of u · x̂ of each channel.
-    fn backward_part(&self, part: &Part<'_>, prepared: &Prepared) -> Vec<f64> {
+    fn backward_part(&self, part: &Part<'_>) -> Vec<f64> {
         let Channels {
             mean, inverse_std, ..
-        } = &prepared.channel;
+        } = &self.channels;
         part.simd.vectorize(|| {
             let mut out = vec![(part.examples * self.positions) as f64];
             out.extend(self.channel_sums(part, |_, i| part.upstream[i]));
@@ -303,17 +313,11 @@ impl Coupling for Normalize {
         })
     }
 
-    fn backward_join(
-        &self,
-        parts: &[Vec<f64>],
-        _params: &[Vec<f32>],
-        prepared: &mut Prepared,
-        gradients: &mut [Vec<f32>],
-    ) {
+    fn backward_join(&mut self, parts: &[Vec<f64>], gradients: &mut [Vec<f32>]) {
         let channels = self.op.channels;
         let total = |i: usize| parts.iter().map(|part| part[i]).sum::<f64>();
         let n = total(0);
-        let channel = &mut prepared.channel;
+        let channel = &mut self.channels;
         for c in 0..channels {
             let (sum, product) = (total(1 + c), total(1 + channels + c));
             let (scale, inverse_std) = (

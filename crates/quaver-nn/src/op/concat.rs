@@ -1,6 +1,6 @@
 //! Several inputs behind each other.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, shapes_text};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, shapes_text};
 use serde::{Deserialize, Serialize};
 
 /// Channels (or features) of all inputs behind each other, as PyTorch's `cat` along axis 1.
@@ -27,13 +27,13 @@ impl Op for Concat {
         shape[0] = inputs.iter().map(|input| input[0]).sum();
         Ok(shape)
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(self.clone())
     }
 }
 
 impl Layer for Concat {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let size = chunk.output.len() / chunk.blocks;
         for (b, output) in chunk.output.chunks_exact_mut(size).enumerate() {
             let mut at = 0;
@@ -45,7 +45,7 @@ impl Layer for Concat {
         }
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let size = chunk.upstream.len() / chunk.blocks;
         let mut at = 0;
         for (dx, input) in chunk.input_gradients.iter_mut().zip(chunk.inputs) {

@@ -2,14 +2,15 @@
 
 use super::conv_plan::{TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
-use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
+use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
 use super::{Shape, Stochastic, scratch_of, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Two-dimensional convolution (cross-correlation, as in PyTorch), weights `(out, in, kh, kw)`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,23 +106,25 @@ impl Op for Conv2d {
     fn stochastic(&self) -> Stochastic {
         weight_stochastic(self.quantizer.as_ref())
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(ConvLayer::new(self.clone(), inputs[0][1], inputs[0][2]))
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(ConvLayer::new(self.clone(), inputs[0][1], inputs[0][2]))
     }
 }
 
 /// A convolution over images of one size.
+#[derive(Clone)]
 pub(crate) struct ConvLayer {
     pub(crate) op: Conv2d,
     forward_order: TapOrder,
-    forward: TapPlan,
+    forward: Arc<TapPlan>,
     gradient_order: TapOrder,
-    input_gradient: TapPlan,
+    input_gradient: Arc<TapPlan>,
     pub(crate) pad: Pad,
     /// Offsets in the padded input, in the order of the weights.
-    weight_taps: Vec<u32>,
+    weight_taps: Arc<[u32]>,
     /// Height and width of the output.
     pub(crate) out: [usize; 2],
+    pub(crate) weights: Weights,
 }
 
 impl ConvLayer {
@@ -149,14 +152,15 @@ impl ConvLayer {
         let forward_order = TapOrder::new(op.kernel, op.in_channels, width);
         let gradient_order = TapOrder::new(op.kernel, op.out_channels, out_width);
         Self {
-            forward: forward_plan(&op, &forward_order, size, out),
+            forward: Arc::new(forward_plan(&op, &forward_order, size, out)),
             forward_order,
-            input_gradient: input_gradient_plan(&op, &gradient_order, size, out),
+            input_gradient: Arc::new(input_gradient_plan(&op, &gradient_order, size, out)),
             gradient_order,
             op,
             pad,
-            weight_taps,
+            weight_taps: weight_taps.into(),
             out,
+            weights: Weights::default(),
         }
     }
 
@@ -191,23 +195,28 @@ impl ConvLayer {
     }
 
     /// Quantizes and packs the weights, for tiles of `tile` outputs on the way forward.
-    pub(crate) fn pack(&self, tile: usize, args: Prepare<'_>, into: &mut Prepared) {
-        prepare_weights(self.op.quantizer.as_ref(), args, into);
+    pub(crate) fn pack(&mut self, tile: usize, args: Prepare<'_>) {
+        self.weights.quantize(self.op.quantizer.as_ref(), args);
+        let (_, tile_back) = self.tiles(args.simd);
         let (channels, outputs) = (self.op.in_channels, self.op.out_channels);
         let [kh, kw] = self.op.kernel;
-        let weights = &into.effective;
+        let Weights {
+            effective: weights,
+            forward,
+            backward,
+            ..
+        } = &mut self.weights;
         let at = |o: usize, c: usize, y: usize, x: usize| {
             weights[((o * channels + c) * kh + y) * kw + x]
         };
         let taps = self.forward_order.taps();
-        pack(outputs, taps.len(), tile, &mut into.forward, |o, k| {
+        pack(outputs, taps.len(), tile, forward, |o, k| {
             let [c, y, x] = taps[k];
             at(o, c, y, x)
         });
         if args.input_gradient {
-            let (_, tile) = self.tiles(args.simd);
             let taps = self.gradient_order.taps();
-            pack(channels, taps.len(), tile, &mut into.backward, |c, k| {
+            pack(channels, taps.len(), tile_back, backward, |c, k| {
                 let [o, y, x] = taps[k];
                 at(o, c, y, x)
             });
@@ -215,18 +224,12 @@ impl ConvLayer {
     }
 
     /// Input gradient of one block.
-    pub(crate) fn input_gradient(
-        &self,
-        prepared: &Prepared,
-        simd: Simd,
-        upstream: &[Lanes],
-        out: &mut [Lanes],
-    ) {
+    pub(crate) fn input_gradient(&self, simd: Simd, upstream: &[Lanes], out: &mut [Lanes]) {
         let (_, tile) = self.tiles(simd);
         simd.run(TapProduct {
             plan: &self.input_gradient,
             x: upstream,
-            weights: &prepared.backward,
+            weights: &self.weights.backward,
             bias: None,
             tile,
             out,
@@ -259,12 +262,12 @@ impl ConvLayer {
 }
 
 impl Layer for ConvLayer {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
+    fn prepare(&mut self, args: Prepare<'_>) {
         let (tile, _) = self.tiles(args.simd);
-        self.pack(tile, args, into);
+        self.pack(tile, args);
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (tile, _) = self.tiles(chunk.simd);
         let x_block = chunk.inputs[0].len() / chunk.blocks;
         let y_block = chunk.output.len() / chunk.blocks;
@@ -273,21 +276,21 @@ impl Layer for ConvLayer {
             chunk.simd.run(TapProduct {
                 plan: &self.forward,
                 x,
-                weights: &prepared.forward,
-                bias: self.op.bias.then_some(&prepared.bias),
+                weights: &self.weights.forward,
+                bias: self.op.bias.then_some(&self.weights.bias),
                 tile,
                 out,
             });
         }
     }
 
-    fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+    fn backward(&self, mut chunk: Backward<'_>) {
         let y_block = chunk.upstream.len() / chunk.blocks;
         let upstream = chunk.upstream.chunks_exact(y_block);
         let x_block = chunk.inputs[0].len() / chunk.blocks;
         if let Some(dx) = chunk.input_gradients[0].take() {
             for (upstream, dx) in upstream.clone().zip(dx.chunks_exact_mut(x_block)) {
-                self.input_gradient(prepared, chunk.simd, upstream, dx);
+                self.input_gradient(chunk.simd, upstream, dx);
             }
         }
         if let Some(gradients) = chunk.param_gradients.take() {

@@ -42,6 +42,7 @@ const CACHED: usize = 24 * 1024;
 
 /// In which order a product sums: groups of channels whose rows stay in cache, and within each
 /// `[row][column][channel]`.
+#[derive(Clone, Copy)]
 pub(super) struct TapOrder {
     kernel: [usize; 2],
     channels: usize,

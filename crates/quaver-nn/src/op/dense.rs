@@ -1,7 +1,7 @@
 //! Dense (fully connected) layer.
 
-use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared, Shape};
+use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare, Shape};
 use super::{MAX_BLOCKS, Stochastic, single};
 use crate::kernel::outer::{Outer, OuterPart};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
@@ -9,6 +9,7 @@ use crate::kernel::transpose::ToExamples;
 use crate::kernel::{LANES, Lanes, Simd, flat_mut};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// `W x + b`, weights `(out, in)` as PyTorch's `Linear`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,17 +69,18 @@ impl Op for Dense {
     fn stochastic(&self) -> Stochastic {
         weight_stochastic(self.quantizer.as_ref())
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
         let (inputs, outputs) = (self.in_features, self.out_features);
         let products = |from: usize, to: usize| {
             (1..=MAX_BLOCKS)
                 .map(|blocks| block_product(from, to, blocks))
                 .collect()
         };
-        Box::new(DenseLayer {
+        BuiltLayer::new(DenseLayer {
             op: self.clone(),
             forward: products(inputs, outputs),
             input_gradient: products(outputs, inputs),
+            weights: Weights::default(),
         })
     }
 }
@@ -97,10 +99,12 @@ fn block_product(from: usize, to: usize, blocks: usize) -> TapPlan {
 }
 
 /// A dense layer with its products for chunks of 1, 2, … blocks.
+#[derive(Clone)]
 struct DenseLayer {
     op: Dense,
-    forward: Vec<TapPlan>,
-    input_gradient: Vec<TapPlan>,
+    forward: Arc<[TapPlan]>,
+    input_gradient: Arc<[TapPlan]>,
+    weights: Weights,
 }
 
 impl DenseLayer {
@@ -116,12 +120,17 @@ impl DenseLayer {
 }
 
 impl Layer for DenseLayer {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        prepare_weights(self.op.quantizer.as_ref(), args, into);
+    fn prepare(&mut self, args: Prepare<'_>) {
+        self.weights.quantize(self.op.quantizer.as_ref(), args);
         let (inputs, outputs) = (self.op.in_features, self.op.out_features);
         let (tile, tile_back) = self.tiles(args.simd);
-        let (weights, gradient) = (&into.effective, args.input_gradient);
-        let (ahead, back) = (&mut into.forward, &mut into.backward);
+        let Weights {
+            effective: weights,
+            forward: ahead,
+            backward: back,
+            ..
+        } = &mut self.weights;
+        let (weights, gradient) = (&*weights, args.input_gradient);
         rayon::join(
             || pack(outputs, inputs, tile, ahead, |o, k| weights[o * inputs + k]),
             || {
@@ -133,23 +142,23 @@ impl Layer for DenseLayer {
         );
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (tile, _) = self.tiles(chunk.simd);
         chunk.simd.run(TapProduct {
             plan: &self.forward[chunk.blocks - 1],
             x: chunk.inputs[0],
-            weights: &prepared.forward,
-            bias: self.op.bias.then_some(&prepared.bias),
+            weights: &self.weights.forward,
+            bias: self.op.bias.then_some(&self.weights.bias),
             tile,
             out: chunk.output,
         });
     }
 
-    fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+    fn backward(&self, mut chunk: Backward<'_>) {
         if let Some(out) = chunk.input_gradients[0].take() {
             let (_, tile) = self.tiles(chunk.simd);
             let plan = &self.input_gradient[chunk.blocks - 1];
-            let (x, weights) = (chunk.upstream, &prepared.backward);
+            let (x, weights) = (chunk.upstream, &self.weights.backward);
             chunk.simd.run(TapProduct {
                 plan,
                 x,

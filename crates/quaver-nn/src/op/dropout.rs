@@ -1,6 +1,6 @@
 //! Inverted dropout with noise that replays.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepare, Prepared, Shape};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Prepare, Shape};
 use super::{Stochastic, single};
 use crate::kernel::mask::Mask;
 use crate::kernel::{LANES, Lanes, Simd};
@@ -47,21 +47,25 @@ impl Dropout {
         (1.0 / (1.0 - f64::from(self.threshold()) / 65_536.0)) as f32
     }
 
-    /// The layer that only masks and leaves its factor in [`Prepared`].
-    pub(crate) fn mask(&self) -> Box<dyn Layer> {
-        Box::new(DropoutLayer {
+    /// The layer that only masks and leaves its factor to others.
+    pub(crate) fn mask(&self) -> BuiltLayer {
+        BuiltLayer::new(DropoutLayer {
             op: self.clone(),
             scale: 1.0,
             later: self.factor(),
+            draw: None,
         })
     }
 }
 
 /// Dropout that multiplies by `scale` itself and leaves `later` to others.
+#[derive(Clone)]
 struct DropoutLayer {
     op: Dropout,
     scale: f32,
     later: f32,
+    /// `None` while noise is off.
+    draw: Option<LayerDraw>,
 }
 
 impl Op for Dropout {
@@ -78,33 +82,37 @@ impl Op for Dropout {
             Stochastic::No
         }
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(DropoutLayer {
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(DropoutLayer {
             op: self.clone(),
             scale: self.factor(),
             later: 1.0,
+            draw: None,
         })
     }
 }
 
 impl Layer for DropoutLayer {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        into.draw = args.draw.filter(|_| self.op.p > 0.0);
-        into.factor = into.draw.map(|_| self.later);
+    fn prepare(&mut self, args: Prepare<'_>) {
+        self.draw = args.draw.filter(|_| self.op.p > 0.0);
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
-        match prepared.draw {
+    fn factor(&self) -> f32 {
+        self.draw.map_or(1.0, |_| self.later)
+    }
+
+    fn forward(&self, chunk: Forward<'_>) {
+        match self.draw {
             Some(draw) => self.mask(draw, chunk.simd, chunk.ids, chunk.inputs[0], chunk.output),
             None => chunk.output.copy_from_slice(chunk.inputs[0]),
         }
     }
 
-    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };
-        match prepared.draw {
+        match self.draw {
             Some(draw) => self.mask(draw, chunk.simd, chunk.ids, chunk.upstream, dx),
             None => dx.copy_from_slice(chunk.upstream),
         }

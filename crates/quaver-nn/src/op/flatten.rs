@@ -1,6 +1,6 @@
 //! `(c, h, w)` to `(c·h·w)`.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single, size};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single, size};
 use serde::{Deserialize, Serialize};
 
 /// All axes of an example into one, row-major, as PyTorch's `Flatten`.
@@ -17,17 +17,17 @@ impl Op for Flatten {
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         Ok(vec![size(single("flatten", inputs, None, "one input")?)])
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(self.clone())
     }
 }
 
 impl Layer for Flatten {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         chunk.output.copy_from_slice(chunk.inputs[0]);
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         for dx in chunk.input_gradients.iter_mut().flatten() {
             dx.copy_from_slice(chunk.upstream);
         }

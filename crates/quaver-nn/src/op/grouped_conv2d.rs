@@ -1,13 +1,14 @@
 //! Convolution in groups, with gaps, or with strides of its own down and across.
 
-use super::weights::{bias_gradient, prepare_weights, weight_params, weight_stochastic};
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Param, Prepare, Prepared};
+use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
 use super::{Shape, Stochastic, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Two-dimensional convolution without padding whose channels are seen in groups, weights
 /// `(out, in / groups, kh, kw)` as PyTorch's `Conv2d`. One group for each channel is the
@@ -106,12 +107,13 @@ impl Op for GroupedConv2d {
     fn stochastic(&self) -> Stochastic {
         weight_stochastic(self.quantizer.as_ref())
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let size = [inputs[0][1], inputs[0][2]];
         let out = [0, 1].map(|axis| self.along(size[axis], axis).unwrap_or_default());
-        Box::new(Groups {
-            forward: forward_plan(self, size, out),
-            input_gradient: input_gradient_plan(self, size, out),
+        BuiltLayer::new(Groups {
+            forward: Arc::new(forward_plan(self, size, out)),
+            input_gradient: Arc::new(input_gradient_plan(self, size, out)),
+            weights: Weights::default(),
             op: self.clone(),
             size,
             out,
@@ -120,12 +122,14 @@ impl Op for GroupedConv2d {
 }
 
 /// A grouped convolution over images of one size. All groups do the same products.
+#[derive(Clone)]
 struct Groups {
     op: GroupedConv2d,
-    forward: TapPlan,
-    input_gradient: TapPlan,
+    forward: Arc<TapPlan>,
+    input_gradient: Arc<TapPlan>,
     size: [usize; 2],
     out: [usize; 2],
+    weights: Weights,
 }
 
 /// The product behind one group's output.
@@ -266,11 +270,12 @@ impl Groups {
 }
 
 impl Layer for Groups {
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        prepare_weights(self.op.quantizer.as_ref(), args, into);
+    fn prepare(&mut self, args: Prepare<'_>) {
+        self.weights.quantize(self.op.quantizer.as_ref(), args);
         let (channels, outputs, taps) = self.group();
         let (tile, tile_back) = self.tiles(args.simd);
         let size = outputs * channels * taps;
+        let into = &mut self.weights;
         into.forward.clear();
         into.backward.clear();
         let mut packed = Vec::new();
@@ -289,19 +294,19 @@ impl Layer for Groups {
         }
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (tile, _) = self.tiles(chunk.simd);
-        let bias = self.op.bias.then_some(&prepared.bias[..]);
+        let bias = self.op.bias.then_some(&self.weights.bias[..]);
         let how = (chunk.simd, tile, chunk.blocks);
-        let weights = (&prepared.forward[..], bias);
+        let weights = (&self.weights.forward[..], bias);
         self.multiply(how, &self.forward, weights, (chunk.inputs[0], chunk.output));
     }
 
-    fn backward(&self, prepared: &Prepared, mut chunk: Backward<'_>) {
+    fn backward(&self, mut chunk: Backward<'_>) {
         if let Some(dx) = chunk.input_gradients[0].take() {
             let (_, tile) = self.tiles(chunk.simd);
             let how = (chunk.simd, tile, chunk.blocks);
-            let weights = (&prepared.backward[..], None);
+            let weights = (&self.weights.backward[..], None);
             self.multiply(how, &self.input_gradient, weights, (chunk.upstream, dx));
         }
         if let Some(gradients) = chunk.param_gradients.take() {

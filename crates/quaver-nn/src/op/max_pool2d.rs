@@ -1,6 +1,6 @@
 //! Maximum over windows.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,7 @@ impl Op for MaxPool2d {
         let pooled = |n: usize| (n - self.kernel) / self.stride + 1;
         Ok(vec![shape[0], pooled(shape[1]), pooled(shape[2])])
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let (height, width) = (inputs[0][1], inputs[0][2]);
         let pooled = |n: usize| (n - self.kernel) / self.stride + 1;
         let windows = Windows {
@@ -63,11 +63,12 @@ impl Op for MaxPool2d {
             rows: pooled(height),
             columns: pooled(width),
         };
-        Box::new(windows)
+        BuiltLayer::new(windows)
     }
 }
 
 /// The windows over one plane.
+#[derive(Clone)]
 struct Windows {
     kernel: usize,
     stride: usize,
@@ -94,7 +95,7 @@ impl Windows {
 }
 
 impl Layer for Windows {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let x = chunk.inputs[0];
         let output = chunk.output;
         chunk.simd.vectorize(|| {
@@ -112,7 +113,7 @@ impl Layer for Windows {
         });
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Zeros around planes: a layer of its own, and the first step of a padded convolution.
 
-use super::{Backward, Forward, Layer, Prepared};
+use super::{Backward, Forward, Layer};
 use crate::kernel::Lanes;
 
 /// Copies planes into the middle of larger planes and back.
@@ -39,11 +39,11 @@ impl Pad {
 }
 
 impl Layer for Pad {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         self.pad(chunk.inputs[0], chunk.output);
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Activation functions without parameters of their own.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single};
 use serde::{Deserialize, Serialize};
 
 /// A fixed function of each element.
@@ -62,8 +62,8 @@ impl Op for Pointwise {
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("pointwise", inputs, None, "one input").cloned()
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(self.clone())
     }
 }
 
@@ -76,7 +76,7 @@ fn tanh(x: f32) -> f32 {
 }
 
 impl Layer for Pointwise {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let pairs = chunk.output.iter_mut().zip(chunk.inputs[0]);
         chunk.simd.vectorize(|| match self.function {
             Function::LeakyRelu { slope } => {
@@ -92,7 +92,7 @@ impl Layer for Pointwise {
         });
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Quantized activations.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single};
 use crate::kernel::{flat, flat_mut};
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
@@ -34,19 +34,19 @@ impl Op for Quantize {
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("quantize", inputs, None, "one input").cloned()
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(self.clone())
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(self.clone())
     }
 }
 
 impl Layer for Quantize {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         self.quantizer
             .get()
             .quantize(flat(chunk.inputs[0]), None, flat_mut(chunk.output));
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

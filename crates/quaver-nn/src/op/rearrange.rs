@@ -1,8 +1,9 @@
 //! The elements of an example in another shape and order.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, shapes_text, size};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, shapes_text, size};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Features as an image, or axes in another order: PyTorch's `Unflatten`, `permute` and `reshape`
 /// in one. The input, row-major, is walked along `axes`, the last fastest; the elements as they
@@ -76,14 +77,14 @@ impl Op for Rearrange {
             }),
         }
     }
-    fn layer(&self, _inputs: &[Shape]) -> Box<dyn Layer> {
-        Box::new(Places(self.places()))
+    fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {
+        BuiltLayer::new(Places(self.places().into()))
     }
 }
 
 /// Where in the input each element of the output is.
-#[derive(Debug)]
-struct Places(Vec<usize>);
+#[derive(Clone)]
+struct Places(Arc<[usize]>);
 
 impl Places {
     /// Calls `pair(input, output)` for the elements of all blocks that belong together.
@@ -97,12 +98,12 @@ impl Places {
 }
 
 impl Layer for Places {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (x, out): (&[Lanes], _) = (chunk.inputs[0], chunk.output);
         self.pairs(chunk.blocks, |from, to| out[to] = x[from]);
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         for dx in chunk.input_gradients.iter_mut().flatten() {
             self.pairs(chunk.blocks, |from, to| dx[from] = chunk.upstream[to]);
         }

@@ -1,7 +1,7 @@
 //! What convolutions and dense layers share: how weights start, are quantized and get their
 //! biases' gradient.
 
-use super::{Init, Param, Prepare, Prepared, Stochastic};
+use super::{Init, Param, Prepare, Stochastic};
 use crate::kernel::{Lanes, Simd};
 use crate::quantizer::Quantization;
 
@@ -45,20 +45,31 @@ pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic 
     }
 }
 
-/// Quantizes the weights into `into.effective` and copies the bias.
-pub(crate) fn prepare_weights(
-    quantizer: Option<&Quantization>,
-    args: Prepare<'_>,
-    into: &mut Prepared,
-) {
-    let latent = &args.params[0];
-    into.effective.resize(latent.len(), 0.0);
-    match quantizer {
-        Some(q) => q.get().quantize(latent, args.draw, &mut into.effective),
-        None => into.effective.copy_from_slice(latent),
+/// Weights ready to be multiplied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Weights {
+    /// As used: quantized, drawn.
+    pub(crate) effective: Vec<f32>,
+    /// The same packed for the forward product.
+    pub(crate) forward: Vec<f32>,
+    /// The same packed for the input gradient.
+    pub(crate) backward: Vec<f32>,
+    /// Added to each output channel.
+    pub(crate) bias: Vec<f32>,
+}
+
+impl Weights {
+    /// Quantizes the weights into `effective` and copies the bias.
+    pub(crate) fn quantize(&mut self, quantizer: Option<&Quantization>, args: Prepare<'_>) {
+        let latent = &args.params[0];
+        self.effective.resize(latent.len(), 0.0);
+        match quantizer {
+            Some(q) => q.get().quantize(latent, args.draw, &mut self.effective),
+            None => self.effective.copy_from_slice(latent),
+        }
+        self.bias.clear();
+        self.bias.extend(args.params.get(1).into_iter().flatten());
     }
-    into.bias.clear();
-    into.bias.extend(args.params.get(1).into_iter().flatten());
 }
 
 /// Sum of the upstream gradient of each output over a chunk.

@@ -1,6 +1,6 @@
 //! Maximum over windows of any shape.
 
-use super::{Backward, Checked, Forward, Layer, Op, OpError, Prepared, Shape, single};
+use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Shape, single};
 use crate::kernel::Lanes;
 use serde::{Deserialize, Serialize};
 
@@ -81,9 +81,9 @@ impl Op for WindowMax2d {
             }),
         }
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let (height, width) = (inputs[0][1], inputs[0][2]);
-        Box::new(Windows {
+        BuiltLayer::new(Windows {
             rows: self.windows(0, height).unwrap_or_default(),
             columns: self.windows(1, width).unwrap_or_default(),
             step: self.dilation,
@@ -94,6 +94,7 @@ impl Op for WindowMax2d {
 }
 
 /// The windows over one plane: first and last row, first and last column.
+#[derive(Clone)]
 struct Windows {
     rows: Vec<(usize, usize)>,
     columns: Vec<(usize, usize)>,
@@ -132,7 +133,7 @@ impl Windows {
 }
 
 impl Layer for Windows {
-    fn forward(&self, _prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (x, output) = (chunk.inputs[0], chunk.output);
         let planes = x.len() / (self.height * self.width);
         chunk.simd.vectorize(|| {
@@ -146,7 +147,7 @@ impl Layer for Windows {
         });
     }
 
-    fn backward(&self, _prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let Some(dx) = &mut chunk.input_gradients[0] else {
             return;
         };

@@ -1,7 +1,7 @@
 //! Zeros around an image.
 
 use super::pad::Pad;
-use super::{Checked, Layer, Op, OpError, Shape, single};
+use super::{BuiltLayer, Checked, Op, OpError, Shape, single};
 use serde::{Deserialize, Serialize};
 
 /// Zero padding of `[left, right, top, bottom]` pixels, as PyTorch's `ZeroPad2d`.
@@ -39,10 +39,10 @@ impl Op for ZeroPad2d {
             shape[2] + left + right,
         ])
     }
-    fn layer(&self, inputs: &[Shape]) -> Box<dyn Layer> {
+    fn layer(&self, inputs: &[Shape]) -> BuiltLayer {
         let [left, right, top, bottom] = self.padding;
         let (height, width) = (inputs[0][1], inputs[0][2]);
-        Box::new(Pad {
+        BuiltLayer::new(Pad {
             width,
             height,
             left,

@@ -1,13 +1,12 @@
 //! [`BitLayer`]: a dense layer or a convolution of binary weights on bits.
 
-use super::bits::{BITS, Bits, Layout};
-use super::signs::weights;
+use crate::bits::{BITS, Bits, Layout};
 use crate::kernel::popcount::{BitPlan, BitProduct, OUTPUTS};
 use crate::kernel::tap::pack;
 use crate::kernel::{LANES, Lanes, Simd};
-use crate::op::weights::prepare_weights;
-use crate::op::{Conv2d, Dense, MAX_BLOCKS, Op, Prepare, Prepared, Shape};
+use crate::op::{Conv2d, Dense, MAX_BLOCKS, Op, Shape};
 use crate::quantizer::Quantization;
+use crate::signs::weights;
 
 /// Inputs that a word must hold on average. With fewer, the product of floats is as fast.
 const MIN_INPUTS: usize = 16;
@@ -17,7 +16,7 @@ const NONE: u32 = u32::MAX;
 
 /// The exact sums of a layer, from bits.
 pub(crate) struct BitLayer {
-    quantizer: Quantization,
+    pub(crate) quantizer: Quantization,
     pub(crate) bias: bool,
     /// Shape of its input.
     pub(crate) input: Layout,
@@ -170,10 +169,9 @@ impl BitLayer {
         self.plans = vec![plan];
     }
 
-    /// Packs the weights as `prepared` has them.
-    fn pack(&self, prepared: &mut Prepared) {
-        let effective = prepared.effective.chunks_exact(self.n_inputs);
-        let rows: Vec<&[f32]> = effective.collect();
+    /// Packs weights of −1 and 1.
+    pub(crate) fn pack(&self, weights: &[f32], into: &mut Vec<u64>) {
+        let rows: Vec<&[f32]> = weights.chunks_exact(self.n_inputs).collect();
         let taps: Vec<&[u32]> = self.weights.chunks_exact(BITS).collect();
         let word = |o: usize, k: usize| {
             let bits = taps[k].iter().enumerate().filter(|(_, w)| **w != NONE);
@@ -181,14 +179,7 @@ impl BitLayer {
                 word | u64::from(rows[o][weight as usize] > 0.0) << bit
             })
         };
-        pack(rows.len(), taps.len(), OUTPUTS, &mut prepared.bits, word);
-    }
-
-    /// Quantizes the weights, drawn or not, and packs them.
-    pub(crate) fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        prepare_weights(Some(&self.quantizer), args, into);
-        self.pack(into);
-        into.effective = Vec::new();
+        pack(rows.len(), taps.len(), OUTPUTS, into, word);
     }
 
     /// Writes the sums of `x`.

@@ -1,14 +1,15 @@
-//! [`Packed`]: how each node of a plan runs forward where signs are kept as bits.
+//! Which node of a graph runs how where signs are kept as bits, forward alone.
 
-use super::bits::{Bits, Layout};
 use super::layer::BitLayer;
-use super::signs::{Signs, Trits, is_sign};
-use super::sum::finish;
-use super::threshold::{Chain, Pool, Thresholds, is_monotone};
+use super::product::{Chain, Product};
+use super::simple::{Drop, Flat, Pack};
+use super::threshold::{Pool, is_monotone};
+use crate::bits::Layout;
 use crate::graph::Graph;
-use crate::kernel::{LANES, Lanes, Simd};
-use crate::op::{Dropout, Flatten, MaxPool2d, Prepared, Quantize, scratch_of};
-use crate::plan::{Plan, followers};
+use crate::kernel::Simd;
+use crate::op::{Dropout, Flatten, Layer, MaxPool2d};
+use crate::plan::{Plan, Replaced};
+use crate::signs::{Signs, Trits, is_sign};
 
 /// What a node does. Bits are the same numbers as the floats that they stand for.
 enum Step {
@@ -17,191 +18,70 @@ enum Step {
     /// What an earlier node has done already.
     Done,
     /// Floats to the bits of their signs.
-    Sign(Layout),
+    Sign(Pack),
     /// Bits to bits with zeros.
-    Drop(Layout, u16),
+    Drop(Drop),
     /// Bits to bits in one axis.
-    Flatten(Layout),
+    Flatten(Flat),
     /// Bits, or floats that are packed first, to sums or to signs of later layers.
     Product(Box<Product>),
 }
 
-struct Product {
-    layer: BitLayer,
-    /// What its input consists of if it comes as floats.
-    floats: Option<Trits>,
-    signs: Option<Chained>,
-}
-
-/// The chain from a product's sums to signs.
-struct Chained {
-    /// Nodes of monotone functions, in order.
-    monotone: Vec<usize>,
-    /// The value that the signs are.
-    value: usize,
-    layout: Layout,
-    pool: Option<Pool>,
-    /// One for each factor that the sums may have.
-    thresholds: Vec<Thresholds>,
-}
-
-/// How nodes run forward, by node.
-pub(crate) struct Packed {
-    steps: Vec<Step>,
-}
-
-/// One chunk on its way forward through a node that is no float step.
-pub(crate) struct BitForward<'a> {
-    pub(crate) simd: Simd,
-    pub(crate) blocks: usize,
-    pub(crate) ids: &'a [[u64; LANES]],
-    pub(crate) factor: f32,
-    pub(crate) prepared: &'a Prepared,
-    /// The values read and written: their numbers, and their floats if they have any.
-    pub(crate) values: [usize; 2],
-    pub(crate) input: &'a [Lanes],
-    pub(crate) output: &'a mut [Lanes],
-    pub(crate) scratch: &'a mut Vec<Lanes>,
-    pub(crate) bits: &'a mut BitValues,
-}
-
-/// Values as bits, by value, and memory of the worker's own.
-#[derive(Default)]
-pub(crate) struct BitValues {
-    values: Vec<Bits>,
-    packed: Bits,
-    folded: Bits,
-}
-
-impl Packed {
-    /// The steps of `graph`; `None` where no layer is faster on bits.
-    pub(crate) fn new(graph: &Graph) -> Option<Self> {
-        let nodes = graph.nodes();
-        let signs = Signs::of(graph);
-        let layers = (0..nodes.len()).map(|i| {
-            let product = signs.products[i].then_some(&*nodes[i].op)?;
-            BitLayer::new(product, graph.shape(nodes[i].inputs[0]), graph.shape(i + 1))
-        });
-        let layers: Vec<Option<BitLayer>> = layers.collect();
-        if layers.iter().all(Option::is_none) {
-            return None;
+/// The plan of passes forward with signs as bits, and with thresholds that fit `params`; `None`
+/// where no layer is faster on bits.
+pub(crate) fn plan_on_bits(graph: &Graph, params: &[Vec<Vec<f32>>], simd: Simd) -> Option<Plan> {
+    let steps = steps(graph)?.into_iter().enumerate();
+    let boxed = |layer: Box<dyn Layer>, is_float| Replaced::By { layer, is_float };
+    let replaced = steps.map(|(i, step)| match step {
+        Step::Float => Replaced::No,
+        Step::Done => Replaced::Done,
+        Step::Sign(layer) => boxed(Box::new(layer), false),
+        Step::Drop(layer) => boxed(Box::new(layer), false),
+        Step::Flatten(layer) => boxed(Box::new(layer), false),
+        Step::Product(mut layer) => {
+            layer.find_thresholds(graph, params, i, simd);
+            let is_float = layer.chain.is_none();
+            boxed(layer, is_float)
         }
-        let bits = as_bits(graph, &signs, &layers);
-        let mut steps: Vec<Step> = (0..nodes.len()).map(|_| Step::Float).collect();
-        for (i, layer) in layers.into_iter().enumerate() {
-            let op = &*nodes[i].op;
-            let from = nodes[i].inputs.first().copied().unwrap_or(0);
-            let layout = Layout::of(graph.shape(from));
-            if let Some(layer) = layer {
-                let floats = (!bits[from]).then_some(signs.trits[from]);
-                let signs = chain(graph, &bits, i);
-                let last = signs.as_ref().map_or(i + 1, |signs| signs.value);
-                steps[i + 1..last]
-                    .iter_mut()
-                    .for_each(|step| *step = Step::Done);
-                steps[i] = Step::Product(Box::new(Product {
-                    layer,
-                    floats,
-                    signs,
-                }));
-            } else if bits[i + 1] && !matches!(steps[i], Step::Done) {
-                steps[i] = match op.as_any().downcast_ref::<Dropout>() {
-                    _ if is_sign(op) => Step::Sign(layout),
-                    Some(dropout) => Step::Drop(layout, dropout.threshold()),
-                    None => Step::Flatten(layout),
-                };
-            }
-        }
-        Some(Self { steps })
+    });
+    Some(Plan::on_bits(graph, replaced.collect()))
+}
+
+fn steps(graph: &Graph) -> Option<Vec<Step>> {
+    let nodes = graph.nodes();
+    let signs = Signs::of(graph);
+    let layers = (0..nodes.len()).map(|i| {
+        let product = signs.products[i].then_some(&*nodes[i].op)?;
+        BitLayer::new(product, graph.shape(nodes[i].inputs[0]), graph.shape(i + 1))
+    });
+    let layers: Vec<Option<BitLayer>> = layers.collect();
+    if layers.iter().all(Option::is_none) {
+        return None;
     }
-
-    /// Finds where signs change, from layers as `prepared` without noise.
-    pub(crate) fn find_thresholds(
-        &mut self,
-        graph: &Graph,
-        (plan, prepared): (&Plan, &[Prepared]),
-        simd: Simd,
-    ) {
-        for (i, step) in self.steps.iter_mut().enumerate() {
-            let Step::Product(product) = step else {
-                continue;
-            };
-            let (layer, Some(signs)) = (&product.layer, &mut product.signs) else {
-                continue;
-            };
-            let op = |node: usize| &*graph.nodes()[node].op;
-            let Some(sign) = op(signs.value - 1).as_any().downcast_ref::<Quantize>() else {
-                continue;
-            };
-            let dropout = plan.signs.factors[i].map(op);
+    let bits = as_bits(graph, &signs, &layers);
+    let mut steps: Vec<Step> = (0..nodes.len()).map(|_| Step::Float).collect();
+    for (i, layer) in layers.into_iter().enumerate() {
+        let op = &*nodes[i].op;
+        let from = nodes[i].inputs.first().copied().unwrap_or(0);
+        let layout = Layout::of(graph.shape(from));
+        if let Some(layer) = layer {
+            let floats = (!bits[from]).then_some(signs.trits[from]);
+            let dropout = signs.factors[i].map(|node| &*nodes[node].op);
             let dropout = dropout.and_then(|op| op.as_any().downcast_ref::<Dropout>());
-            let drawn = dropout.map(Dropout::factor).filter(|factor| *factor != 1.0);
-            let channels = layer.output.channels;
-            let of_factor = |factor| {
-                let one = [vec![channels]];
-                let layers = signs.monotone.iter();
-                let chain = Chain {
-                    layers: layers.map(|&j| (op(j).layer(&one), &prepared[j])).collect(),
-                    sign,
-                    simd,
-                    factor,
-                    bias: layer.bias.then_some(&prepared[i].bias),
-                };
-                chain.thresholds(channels, layer.n_inputs)
+            let chain = chain(graph, &bits, i);
+            let last = chain.as_ref().map_or(i + 1, |chain| chain.value);
+            steps[i + 1..last].fill_with(|| Step::Done);
+            let product = Product::new(layer, floats, dropout.map(Dropout::factor), chain);
+            steps[i] = Step::Product(Box::new(product));
+        } else if bits[i + 1] && !matches!(steps[i], Step::Done) {
+            steps[i] = match op.as_any().downcast_ref::<Dropout>() {
+                _ if is_sign(op) => Step::Sign(Pack(layout)),
+                Some(dropout) => Step::Drop(Drop::new(dropout, layout)),
+                None => Step::Flatten(Flat(layout)),
             };
-            signs.thresholds = [1.0].into_iter().chain(drawn).map(of_factor).collect();
         }
     }
-
-    /// Leaves in `outputs` the values that are floats.
-    pub(crate) fn outputs(&self, outputs: &mut [Option<usize>]) {
-        for (step, output) in self.steps.iter().zip(outputs) {
-            let is_float = match step {
-                Step::Float => true,
-                Step::Product(product) => product.signs.is_none(),
-                _ => false,
-            };
-            *output = output.filter(|_| is_float);
-        }
-    }
-
-    /// The layer of node `i`, if its weights are used as bits.
-    pub(crate) fn layer(&self, i: usize) -> Option<&BitLayer> {
-        match &self.steps[i] {
-            Step::Product(product) => Some(&product.layer),
-            _ => None,
-        }
-    }
-
-    /// Whether node `i` is left as it is.
-    pub(crate) fn is_float(&self, i: usize) -> bool {
-        matches!(self.steps[i], Step::Float)
-    }
-
-    /// Runs node `i`, which is no float step.
-    pub(crate) fn forward(&self, i: usize, chunk: BitForward<'_>) {
-        let [from, to] = chunk.values;
-        let BitValues { values, .. } = chunk.bits;
-        values.resize_with(values.len().max(self.steps.len() + 1), Bits::default);
-        let mut into = std::mem::take(&mut values[to]);
-        match &self.steps[i] {
-            Step::Float | Step::Done => {}
-            Step::Sign(layout) => into.pack(chunk.simd, chunk.input, *layout, false),
-            Step::Flatten(layout) => into.flatten(chunk.simd, &values[from], *layout),
-            Step::Drop(layout, threshold) => match chunk.prepared.draw {
-                Some(draw) => {
-                    let drop = (draw, *threshold);
-                    into.drop(chunk.simd, &values[from], *layout, drop, chunk.ids);
-                }
-                None => into.copy(&values[from]),
-            },
-            Step::Product(product) => {
-                values[to] = into;
-                return product.forward(chunk);
-            }
-        }
-        values[to] = into;
-    }
+    Some(steps)
 }
 
 /// Which values are kept as bits: signs, masked or flattened or not, that nothing but layers on
@@ -227,8 +107,8 @@ fn as_bits(graph: &Graph, signs: &Signs, layers: &[Option<BitLayer>]) -> Vec<boo
 
 /// The chain from product `i` to signs that are kept as bits, if all of it can be done on sums:
 /// pooling at most, functions that are monotone, the sign, each read by the next alone.
-fn chain(graph: &Graph, bits: &[bool], i: usize) -> Option<Chained> {
-    let mut rest = (i + 1..).zip(followers(graph, i)).peekable();
+fn chain(graph: &Graph, bits: &[bool], i: usize) -> Option<Chain> {
+    let mut rest = (i + 1..).zip(graph.followers(i)).peekable();
     let pool = rest.next_if(|(_, op)| op.as_any().is::<MaxPool2d>());
     let pool = pool.and_then(|(at, op)| {
         let windows = op.as_any().downcast_ref::<MaxPool2d>()?;
@@ -240,53 +120,13 @@ fn chain(graph: &Graph, bits: &[bool], i: usize) -> Option<Chained> {
     }
     let (at, op) = rest.next()?;
     let value = at + 1;
-    (is_sign(op) && bits[value]).then(|| Chained {
+    (is_sign(op) && bits[value]).then(|| Chain {
         monotone,
         value,
         layout: Layout::of(graph.shape(value)),
         pool,
         thresholds: Vec::new(),
     })
-}
-
-impl Product {
-    fn forward(&self, chunk: BitForward<'_>) {
-        let [from, _] = chunk.values;
-        let simd = chunk.simd;
-        let BitValues {
-            values,
-            packed,
-            folded,
-        } = chunk.bits;
-        let x = match self.floats {
-            Some(trits) => {
-                let zeros = trits == Trits::WithZeros;
-                packed.pack(simd, chunk.input, self.layer.input, zeros);
-                &*packed
-            }
-            None => &values[from],
-        };
-        let weights = &chunk.prepared.bits;
-        let Some(signs) = &self.signs else {
-            self.layer.sums(simd, weights, (x, folded), chunk.output);
-            let bias = self.layer.bias.then_some(&chunk.prepared.bias[..]);
-            let positions = self.layer.output.positions;
-            return finish(simd, chunk.output, positions, chunk.factor, bias);
-        };
-        let Layout {
-            channels,
-            positions,
-        } = self.layer.output;
-        let sums = scratch_of(chunk.scratch, channels * positions * chunk.blocks);
-        self.layer.sums(simd, weights, (x, folded), sums);
-        let factor = chunk.factor;
-        let known = signs.thresholds.iter().find(|known| known.factor == factor);
-        let of_sums = (signs.pool.as_ref(), signs.layout);
-        if let Some(thresholds) = known {
-            let into = &mut values[signs.value];
-            thresholds.signs(simd, (sums, chunk.blocks), of_sums, into);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -305,18 +145,18 @@ mod tests {
             input: vec![1, 28, 28],
             n_classes: 10,
         };
-        let packed = Packed::new(&spec.graph().unwrap())?;
+        let steps = steps(&spec.graph().unwrap())?;
         let letter = |step: &Step| match step {
             Step::Float => 'f',
             Step::Done => '.',
             Step::Sign(_) => 's',
-            Step::Drop(..) => 'd',
+            Step::Drop(_) => 'd',
             Step::Flatten(_) => '_',
             Step::Product(product) if product.floats.is_some() => '?',
-            Step::Product(product) if product.signs.is_some() => 'P',
+            Step::Product(product) if product.chain.is_some() => 'P',
             Step::Product(_) => 'p',
         };
-        Some(packed.steps.iter().map(letter).collect())
+        Some(steps.iter().map(letter).collect())
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! changes at one whole number at most. That number is found by bisection over all sums there
 //! can be, each tried on the layers themselves, so that it holds their rounding.
 
-use super::bits::{BITS, Bits, Layout};
-use super::sum::finish;
+use crate::bits::{BITS, BitValues, Bits, Layout};
+use crate::exact_sum::finish;
 use crate::kernel::{LANES, Lanes, Simd};
-use crate::op::{Affine, BatchNorm, Forward, Function, Layer, MaxPool2d, Op, Pointwise, Prepared};
-use crate::op::{Quantize, Relu};
+use crate::op::{
+    Affine, BatchNorm, Forward, Function, Layer, MaxPool2d, Op, Pointwise, Quantize, Relu,
+};
 
 /// Whether an op maps each channel's numbers by one function that never turns, and no others.
 pub(crate) fn is_monotone(op: &dyn Op) -> bool {
@@ -25,29 +26,24 @@ pub(crate) fn is_monotone(op: &dyn Op) -> bool {
 }
 
 /// What stands between sums and signs, and the signs themselves.
-pub(crate) struct Chain<'a> {
-    /// Monotone layers at one number a channel, and what they were prepared to.
-    pub(crate) layers: Vec<(Box<dyn Layer>, &'a Prepared)>,
+pub(crate) struct Search<'a> {
+    /// Monotone layers at one number a channel, prepared.
+    pub(crate) layers: &'a [Box<dyn Layer>],
     pub(crate) sign: &'a Quantize,
     pub(crate) simd: Simd,
     pub(crate) factor: f32,
     pub(crate) bias: Option<&'a [f32]>,
 }
 
-impl Chain<'_> {
+impl Search<'_> {
     /// Whether the sign of each channel's sum is 1.
     fn signs(&self, sums: &[i32]) -> Vec<bool> {
         let mut values: Vec<Lanes> = sums.iter().map(|&sum| Lanes::splat(sum as f32)).collect();
         let mut output = values.clone();
         finish(self.simd, &mut values, 1, self.factor, self.bias);
         let ids = [[0; LANES]];
-        let sign = self.sign.layer(&[vec![sums.len()]]);
-        let none = Prepared::default();
-        let layers = self
-            .layers
-            .iter()
-            .map(|(layer, prepared)| (layer, *prepared));
-        for (layer, prepared) in layers.chain([(&sign, &none)]) {
+        let sign = self.sign.layer(&[vec![sums.len()]]).into_box();
+        for layer in self.layers.iter().chain([&sign]) {
             let chunk = Forward {
                 simd: self.simd,
                 blocks: 1,
@@ -57,8 +53,10 @@ impl Chain<'_> {
                 output: &mut output,
                 saved: &mut [],
                 scratch: &mut Vec::new(),
+                values: [0; 2],
+                bits: &mut BitValues::default(),
             };
-            layer.forward(prepared, chunk);
+            layer.forward(chunk);
             std::mem::swap(&mut values, &mut output);
         }
         values.iter().map(|value| value.0[0] > 0.0).collect()

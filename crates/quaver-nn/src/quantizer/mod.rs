@@ -16,7 +16,7 @@ pub use stochastic_sign::{StochasticSign, TestWeights};
 pub use surrogate::Surrogate;
 
 use crate::noise::LayerDraw;
-use crate::op::OpError;
+use crate::op_error::OpError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt::Debug;

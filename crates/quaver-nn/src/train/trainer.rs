@@ -10,7 +10,7 @@ use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, arguments, chunk_ex
 use crate::kernel::{LANES, Lanes};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
-use crate::op::{Coupling, Param, Prepared};
+use crate::op::{Coupling, Layer, Param};
 use crate::optim::Adam;
 use crate::plan::{Keep, Plan};
 use crate::profile::{Clock, Phase, Profile};
@@ -66,7 +66,8 @@ pub struct Trainer {
     pub(super) adam: Adam,
     pub(super) state: State,
     pub(super) specs: Vec<Vec<Param>>,
-    prepared: Vec<Prepared>,
+    /// As prepared for the present step.
+    layers: Vec<Box<dyn Layer>>,
     stages: Vec<Range<usize>>,
     shared: Workspaces,
     pub(super) chunks: Vec<Mutex<ChunkState>>,
@@ -94,7 +95,7 @@ impl Trainer {
         Self {
             state: state.unwrap_or_else(|| State::fresh(&model)),
             specs: model.graph.params(),
-            prepared: vec![Prepared::default(); plan.layers.len()],
+            layers: plan.layers.clone(),
             shared: Workspaces::default(),
             chunks: Vec::new(),
             profile: None,
@@ -199,11 +200,11 @@ impl Trainer {
     fn prepare(&mut self, draw: Draw) {
         let (plan, params, simd) = (&self.plan, &self.model.params, self.engine.simd());
         let profile = self.profile.as_ref();
-        each(self.prepared.iter_mut().enumerate(), |(i, prepared)| {
+        each(self.layers.iter_mut().enumerate(), |(i, layer)| {
             let gradient = plan.inputs[i].iter().any(|&v| plan.trained[v]);
             let args = arguments(plan, i, params, Noise::Draw(draw), simd, gradient);
             Profile::time(profile, i, Phase::Prepare, || {
-                plan.layers[i].prepare(args, prepared);
+                layer.prepare(args);
             });
         });
     }
@@ -254,9 +255,9 @@ impl Trainer {
         });
     }
 
-    fn layers(&self) -> Layers<'_> {
+    fn prepared(&self) -> Layers<'_> {
         Layers {
-            base: &self.prepared,
+            base: &self.layers,
             drawn: &[],
         }
     }
@@ -270,7 +271,7 @@ impl Trainer {
         batch: &Batch<'_>,
         loss: &Loss<'_>,
     ) {
-        let layers = self.layers();
+        let layers = self.prepared();
         if s == 0 && self.plan.layers[0].coupling().is_none() {
             load(run, batch);
         }
@@ -310,19 +311,19 @@ impl Trainer {
     }
 
     fn backward_node(&self, i: usize, run: &mut Run<'_>) {
-        run.backward(i, &self.layers(), &|v| self.plan.trained[v], true);
+        run.backward(i, &self.prepared(), &|v| self.plan.trained[v], true);
     }
 
     /// Stage `s` back, up to its coupling node, whose statistics are taken.
     fn backward_nodes(&self, s: usize, run: &mut Run<'_>, state: &mut ChunkState) {
         let Range { start, end } = self.stages[s];
-        let coupling = self.plan.layers[start].coupling();
+        let coupling = self.layers[start].coupling();
         let first = start + usize::from(coupling.is_some());
         (first..end).rev().for_each(|i| self.backward_node(i, run));
         if let Some(coupling) = coupling {
             run.add_gradient(start + 1, &[]);
             state.part = Profile::time(run.profile, start, Phase::Statistics, || {
-                coupling.backward_part(&run.part(start, true), &self.prepared[start])
+                coupling.backward_part(&run.part(start, true))
             });
         }
     }
@@ -339,8 +340,8 @@ impl Trainer {
     fn join_forward(&mut self, s: usize, chunks: usize) {
         let i = self.stages[s].start;
         let parts = self.parts(chunks);
-        if let Some(coupling) = coupling(&self.plan, i) {
-            coupling.forward_join(&parts, &mut self.model.params[i], &mut self.prepared[i]);
+        if let Some(coupling) = self.layers[i].coupling_mut() {
+            coupling.forward_join(&parts, &mut self.model.params[i]);
         }
     }
 
@@ -351,9 +352,8 @@ impl Trainer {
         let Ok(first) = self.chunks[0].get_mut() else {
             return;
         };
-        if let Some(coupling) = coupling(&self.plan, i) {
-            let (params, prepared) = (&self.model.params[i], &mut self.prepared[i]);
-            coupling.backward_join(&parts, params, prepared, &mut first.gradients[i]);
+        if let Some(coupling) = self.layers[i].coupling_mut() {
+            coupling.backward_join(&parts, &mut first.gradients[i]);
         }
     }
 }

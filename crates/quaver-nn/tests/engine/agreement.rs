@@ -27,7 +27,7 @@ pub(crate) fn numbers(name: &str, n: usize, [low, high]: [f32; 2]) -> Vec<f32> {
 
 /// Every instruction set of the machine.
 pub(crate) fn every_simd() -> impl Iterator<Item = Simd> {
-    Simd::ALL.into_iter().filter(|simd| simd.is_available())
+    Simd::available().into_iter()
 }
 
 pub(crate) fn engine(threads: usize, simd: Simd) -> Arc<Engine> {

@@ -74,7 +74,7 @@ fn instruction_sets_and_threads() {
             let noise = Noise::Draw(PASSES);
             (case.run(&engine, noise), passes, trained(&case, &engine))
         };
-        let first = all(1, Simd::Scalar);
+        let first = all(1, Simd::SCALAR);
         for simd in every_simd() {
             for threads in [1, 2] {
                 assert!(all(threads, simd) == first, "{simd:?}, {threads} threads");

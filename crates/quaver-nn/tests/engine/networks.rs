@@ -28,7 +28,7 @@ fn agree(arch: &str, topology: &str) {
     };
     let case = Case::new(spec.graph().unwrap(), n);
     // Fused multiply-add in software takes seconds here; the ops' tests have it.
-    let fast = |simd: &Simd| *simd != Simd::Scalar || Simd::best() == Simd::Scalar;
+    let fast = |simd: &Simd| *simd != Simd::SCALAR || Simd::best() == Simd::SCALAR;
     case.agree(every_simd().filter(fast), DRAWN, TOLERANCE);
 }
 

@@ -3,15 +3,17 @@
 use crate::graph::Graph;
 use crate::kernel::{Lanes, Simd};
 use crate::op::weights::bias_gradient;
-use crate::op::{Backward, Conv2d, Dense, Forward, Layer, MaxPool2d, Op, Prepare, Prepared};
+use crate::op::{Backward, Conv2d, Dense, Forward, Layer, MaxPool2d, Op, Prepare};
 
 /// `sum · factor + bias`, the sum being a dense layer's or a convolution's without bias, the
 /// factor that of a dropout before it (1 while noise is off).
+#[derive(Clone)]
 pub(crate) struct ExactSum {
     sum: Box<dyn Layer>,
     /// Numbers of one output channel.
     positions: usize,
-    bias: bool,
+    /// Added to each output channel; `None`: nothing is.
+    bias: Option<Vec<f32>>,
 }
 
 /// A product without its bias, and whether it had one.
@@ -46,12 +48,12 @@ impl ExactSum {
             .iter()
             .take_while(|op| op.as_any().is::<MaxPool2d>());
         let fused = crate::fused::fuse(sum.as_ref(), &inputs, &followers[..pools.take(1).count()]);
-        let (sum, taken) = fused.unwrap_or_else(|| (sum.layer(&inputs), 0));
+        let (sum, taken) = fused.unwrap_or_else(|| (sum.layer(&inputs).into_box(), 0));
         let output = graph.shape(i + 1 + taken);
         let layer = Self {
             sum,
             positions: output[1..].iter().product(),
-            bias,
+            bias: bias.then(Vec::new),
         };
         Some((Box::new(layer), taken))
     }
@@ -86,22 +88,25 @@ impl Layer for ExactSum {
         self.sum.saved()
     }
 
-    fn prepare(&self, args: Prepare<'_>, into: &mut Prepared) {
-        self.sum.prepare(args, into);
+    fn prepare(&mut self, args: Prepare<'_>) {
+        self.sum.prepare(args);
+        if let (Some(bias), Some(given)) = (&mut self.bias, args.params.get(1)) {
+            bias.clone_from(given);
+        }
     }
 
-    fn forward(&self, prepared: &Prepared, chunk: Forward<'_>) {
+    fn forward(&self, chunk: Forward<'_>) {
         let (simd, factor) = (chunk.simd, chunk.factor);
         let of_sum = Forward {
             output: &mut *chunk.output,
             ..chunk
         };
-        self.sum.forward(prepared, of_sum);
-        let bias = self.bias.then_some(&prepared.bias[..]);
+        self.sum.forward(of_sum);
+        let bias = self.bias.as_deref();
         finish(simd, chunk.output, self.positions, factor, bias);
     }
 
-    fn backward(&self, prepared: &Prepared, chunk: Backward<'_>) {
+    fn backward(&self, chunk: Backward<'_>) {
         let mut gradients = chunk.param_gradients;
         let mut inputs = [chunk.input_gradients[0].take()];
         let scaled: Vec<Lanes>;
@@ -126,7 +131,7 @@ impl Layer for ExactSum {
             gathered: chunk.gathered,
             scratch: chunk.scratch,
         };
-        self.sum.backward(prepared, of_sum);
+        self.sum.backward(of_sum);
         if let Some(bias) = gradients.and_then(|all| all.get_mut(1)) {
             bias_gradient(chunk.simd, chunk.upstream, self.positions, bias);
         }

@@ -136,6 +136,24 @@ impl Bits {
     }
 }
 
+/// Values as bits, by value, and memory of the worker's own.
+#[derive(Default)]
+pub(crate) struct BitValues {
+    pub(crate) values: Vec<Bits>,
+    pub(crate) packed: Bits,
+    pub(crate) folded: Bits,
+}
+
+impl BitValues {
+    /// Writes value `to`; `write` sees the values before it.
+    pub(crate) fn write(&mut self, to: usize, write: impl FnOnce(&mut Bits, &[Bits])) {
+        self.values
+            .resize_with(self.values.len().max(to + 1), Bits::default);
+        let (before, from) = self.values.split_at_mut(to);
+        write(&mut from[0], before);
+    }
+}
+
 #[inline(always)]
 fn pack(from: &[Lanes], layout: Layout, into: &mut [Words], is_one: impl Fn(f32) -> bool) {
     let positions = layout.positions;
