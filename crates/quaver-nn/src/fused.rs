@@ -7,7 +7,7 @@ use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
 use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
 use crate::op::{Prepare, Relu, Shape, scratch_of};
-use crate::routed::RoutedConv;
+use crate::sparse_conv::SparseConv;
 use std::sync::Arc;
 
 /// Windows of this side and distance are taken in registers.
@@ -21,10 +21,10 @@ struct ConvPoolLayer {
     columns: usize,
     /// Offsets in the padded input, in the order of the packed weights.
     taps: Arc<[u32]>,
-    /// The way back by what is not zero, where that is less work.
-    routed: Option<Arc<RoutedConv>>,
-    /// Weights packed for the input gradient on that way.
-    routed_weights: Vec<Lanes>,
+    /// Gradients that skip zeros, where that is less work.
+    sparse: Option<Arc<SparseConv>>,
+    /// Weights packed for the input gradient that skips zeros.
+    sparse_weights: Vec<Lanes>,
 }
 
 /// A layer that does the work of `op` and of the first of `followers`, each the only reader of the
@@ -60,8 +60,8 @@ pub(crate) fn fuse(
             rows: height / SIDE,
             columns: width / SIDE,
             taps: conv.padded_taps().into(),
-            routed: RoutedConv::new(&conv, [height / SIDE, width / SIDE]).map(Arc::new),
-            routed_weights: Vec::new(),
+            sparse: SparseConv::new(&conv, [height / SIDE, width / SIDE]).map(Arc::new),
+            sparse_weights: Vec::new(),
             conv,
         }),
         taken,
@@ -97,14 +97,14 @@ impl ConvPoolLayer {
 
 impl Layer for ConvPoolLayer {
     fn prepare(&mut self, args: Prepare<'_>) {
-        let dense = args.input_gradient && self.routed.is_none();
+        let dense = args.input_gradient && self.sparse.is_none();
         let way_back = Prepare {
             input_gradient: dense,
             ..args
         };
         self.conv.pack(self.tile(), way_back);
-        if let Some(routed) = self.routed.as_ref().filter(|_| args.input_gradient) {
-            routed.pack(&self.conv.weights.effective, &mut self.routed_weights);
+        if let Some(sparse) = self.sparse.as_ref().filter(|_| args.input_gradient) {
+            sparse.pack(&self.conv.weights.effective, &mut self.sparse_weights);
         }
     }
 
@@ -126,8 +126,8 @@ impl Layer for ConvPoolLayer {
     }
 
     fn backward(&self, chunk: Backward<'_>) {
-        match &self.routed {
-            Some(routed) => self.backward_routed(routed, chunk),
+        match &self.sparse {
+            Some(sparse) => self.backward_sparse(sparse, chunk),
             None => self.backward_dense(chunk),
         }
     }
@@ -142,24 +142,24 @@ impl Layer for ConvPoolLayer {
 }
 
 impl ConvPoolLayer {
-    fn backward_routed(&self, routed: &RoutedConv, mut chunk: Backward<'_>) {
+    fn backward_sparse(&self, sparse: &SparseConv, mut chunk: Backward<'_>) {
         let simd = chunk.simd;
         let (x_block, y_block) = (chunk.inputs[0].len() / chunk.blocks, self.saved());
         let mut dx = chunk.input_gradients[0].take();
         let train = chunk.param_gradients.is_some();
-        let mut sums = vec![Lanes::ZERO; if train { routed.sums() } else { 0 }];
+        let mut sums = vec![Lanes::ZERO; if train { sparse.sums() } else { 0 }];
         let mut bias = vec![Lanes::ZERO; self.conv.op.out_channels];
-        let scratch = scratch_of(chunk.scratch, routed.scratch());
+        let scratch = scratch_of(chunk.scratch, sparse.scratch());
         for b in 0..chunk.blocks {
             let x = &chunk.inputs[0][b * x_block..(b + 1) * x_block];
             let upstream = &chunk.upstream[b * y_block..(b + 1) * y_block];
             let choices = &chunk.saved[b * y_block..(b + 1) * y_block];
             if let Some(dx) = &mut dx {
                 let dx = &mut dx[b * x_block..(b + 1) * x_block];
-                routed.input_gradient(simd, &self.routed_weights, upstream, choices, scratch, dx);
+                sparse.input_gradient(simd, &self.sparse_weights, upstream, choices, scratch, dx);
             }
             if train {
-                routed.add_weight_gradient(simd, x, upstream, choices, scratch, &mut sums);
+                sparse.add_weight_gradient(simd, x, upstream, choices, scratch, &mut sums);
                 simd.run(ChosenSums {
                     upstream,
                     choices,
@@ -168,7 +168,7 @@ impl ConvPoolLayer {
             }
         }
         if let Some(gradients) = chunk.param_gradients.take() {
-            routed.weight_gradient(&sums, &mut gradients[0]);
+            sparse.weight_gradient(&sums, &mut gradients[0]);
             if let Some(sums) = gradients.get_mut(1) {
                 simd.run(LaneSums { lanes: &bias, sums });
             }

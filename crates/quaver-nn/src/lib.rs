@@ -26,12 +26,12 @@ pub mod op;
 mod op_error;
 pub mod optim;
 mod packed;
+mod parallel;
 mod plan;
 pub mod profile;
 pub mod quantizer;
-mod rounds;
-mod routed;
 mod signs;
+mod sparse_conv;
 pub mod train;
 
 pub use batch::{Batch, Pixels};

@@ -1,6 +1,6 @@
 //! Convolution.
 
-use super::conv_plan::{TapOrder, forward_plan, input_gradient_plan};
+use super::conv_plan::{Positions, TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
 use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
@@ -148,18 +148,23 @@ impl ConvLayer {
                 weight_taps.extend((0..kw as u32).map(|x| row + x));
             }
         }
-        let (size, out) = ([height, width], [out_height, out_width]);
+        let at = Positions {
+            stride: op.stride,
+            padding: op.padding,
+            size: [height, width],
+            out: [out_height, out_width],
+        };
         let forward_order = TapOrder::new(op.kernel, op.in_channels, width);
         let gradient_order = TapOrder::new(op.kernel, op.out_channels, out_width);
         Self {
-            forward: Arc::new(forward_plan(&op, &forward_order, size, out)),
+            forward: Arc::new(forward_plan(&forward_order, op.out_channels, &at)),
             forward_order,
-            input_gradient: Arc::new(input_gradient_plan(&op, &gradient_order, size, out)),
+            input_gradient: Arc::new(input_gradient_plan(&gradient_order, op.in_channels, &at)),
             gradient_order,
             op,
             pad,
             weight_taps: weight_taps.into(),
-            out,
+            out: at.out,
             weights: Weights::default(),
         }
     }

@@ -1,7 +1,6 @@
 //! The products behind a convolution and its input gradient: which taps each position sees, and
 //! in which order they are summed.
 
-use super::Conv2d;
 use crate::kernel::Lanes;
 use crate::kernel::tap::TapPlan;
 
@@ -102,21 +101,26 @@ impl TapOrder {
     }
 }
 
-/// The product behind the output, `out` being its height and width.
-pub(super) fn forward_plan(
-    op: &Conv2d,
-    order: &TapOrder,
-    [height, width]: [usize; 2],
-    out: [usize; 2],
-) -> TapPlan {
-    let [kh, kw] = op.kernel;
+/// Where a kernel is laid, in pixels.
+pub(super) struct Positions {
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    /// Height and width of the input.
+    pub(super) size: [usize; 2],
+    /// Height and width of the output.
+    pub(super) out: [usize; 2],
+}
+
+/// The product behind the output of `n_outputs` channels.
+pub(super) fn forward_plan(order: &TapOrder, n_outputs: usize, at: &Positions) -> TapPlan {
+    let ([kh, kw], [height, width], out) = (order.kernel, at.size, at.out);
     let offset = |[c, y, x]: [usize; 3]| ((c * height + y) * width + x) as i32;
     let taps = order.taps().into_iter().map(offset).collect();
-    let mut plan = TapPlan::new(taps, op.out_channels, out[0] * out[1]);
+    let mut plan = TapPlan::new(taps, n_outputs, out[0] * out[1]);
     for y in 0..out[0] {
-        let (base_y, rows) = forward_taps(y, height, kh, op.stride, op.padding);
+        let (base_y, rows) = forward_taps(y, height, kh, at.stride, at.padding);
         for x in 0..out[1] {
-            let (base_x, columns) = forward_taps(x, width, kw, op.stride, op.padding);
+            let (base_x, columns) = forward_taps(x, width, kw, at.stride, at.padding);
             let base = base_y * width as i32 + base_x;
             let position = (base, (y * out[1] + x) as u32);
             for (group, seen) in order.ranges(&rows, &columns).iter().enumerate() {
@@ -127,23 +131,18 @@ pub(super) fn forward_plan(
     plan
 }
 
-/// The product behind the input's gradient.
-pub(super) fn input_gradient_plan(
-    op: &Conv2d,
-    order: &TapOrder,
-    [height, width]: [usize; 2],
-    out: [usize; 2],
-) -> TapPlan {
-    let [kh, kw] = op.kernel;
+/// The product behind the gradient of an input of `n_inputs` channels.
+pub(super) fn input_gradient_plan(order: &TapOrder, n_inputs: usize, at: &Positions) -> TapPlan {
+    let ([kh, kw], [height, width], out) = (order.kernel, at.size, at.out);
     let offset = |[o, y, x]: [usize; 3]| {
-        (o * out[0] * out[1]) as i32 - ((y / op.stride) * out[1] + x / op.stride) as i32
+        (o * out[0] * out[1]) as i32 - ((y / at.stride) * out[1] + x / at.stride) as i32
     };
     let taps = order.taps().into_iter().map(offset).collect();
-    let mut plan = TapPlan::new(taps, op.in_channels, height * width);
+    let mut plan = TapPlan::new(taps, n_inputs, height * width);
     for y in 0..height {
-        let (base_y, rows) = gradient_taps(y, out[0], kh, op.stride, op.padding);
+        let (base_y, rows) = gradient_taps(y, out[0], kh, at.stride, at.padding);
         for x in 0..width {
-            let (base_x, columns) = gradient_taps(x, out[1], kw, op.stride, op.padding);
+            let (base_x, columns) = gradient_taps(x, out[1], kw, at.stride, at.padding);
             let base = base_y * out[1] as i32 + base_x;
             let position = (base, (y * width + x) as u32);
             for (group, seen) in order.ranges(&rows, &columns).iter().enumerate() {

@@ -7,7 +7,7 @@ use crate::loss::{argmax, cross_entropy};
 use crate::model::Model;
 use crate::noise::{Draw, Purpose};
 use crate::optim::Adam;
-use crate::rounds::awake;
+use crate::parallel::awake;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -12,9 +12,9 @@ use crate::model::Model;
 use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Layer, Param};
 use crate::optim::Adam;
+use crate::parallel::{awake, each};
 use crate::plan::{Keep, Plan};
 use crate::profile::{Clock, Phase, Profile};
-use crate::rounds::{awake, each};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 

@@ -4,9 +4,9 @@
 use super::trainer::{Gradients, Trainer};
 use crate::kernel::{Lanes, Simd};
 use crate::op::Param;
+use crate::parallel::each;
 use crate::plan::Plan;
 use crate::profile::{Phase, Profile};
-use crate::rounds::each;
 use std::mem::take;
 
 /// Elements of a parameter that one task updates.

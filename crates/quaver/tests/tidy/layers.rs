@@ -7,8 +7,6 @@ use crate::tree;
 struct Layers {
     name: &'static str,
     levels: &'static [&'static [&'static str]],
-    /// Whether modules of one level may know each other.
-    mutual: bool,
     /// Who may import what: `(what, by whom)`.
     reserved: &'static [(&'static str, &'static [&'static str])],
 }
@@ -25,7 +23,6 @@ const CRATES: &[Layers] = &[
             &["evaluate", "run", "training"],
             &["report"],
         ],
-        mutual: false,
         reserved: &[
             // Everything else sees a model through `Classifier`.
             (
@@ -58,26 +55,40 @@ const CRATES: &[Layers] = &[
                 "batch",
                 "kernel",
                 "loss",
+                "op_error",
                 "optim",
+                "parallel",
                 "profile",
-                "rounds",
             ],
             &["engine", "noise"],
-            &["op", "quantizer"],
-            &["graph", "routed"],
-            &["fused"],
-            &["arch", "model", "packed", "plan"],
-            &["exec"],
-            &["network", "train"],
+            &["bits", "quantizer"],
+            &["op"],
+            &["graph", "sparse_conv"],
+            &["arch", "fused"],
+            &["exact_sum", "signs"],
+            &["model"],
+            &["plan"],
+            &["exec", "packed"],
+            &["network"],
+            &["train"],
             &["format"],
         ],
-        mutual: true,
         // A plan knows no lanes, and a graph does not know how it is run.
         reserved: &[
             (
                 "kernel",
                 &[
-                    "engine", "exec", "fused", "lib", "network", "noise", "op", "packed", "routed",
+                    "bits",
+                    "engine",
+                    "exact_sum",
+                    "exec",
+                    "fused",
+                    "lib",
+                    "network",
+                    "noise",
+                    "op",
+                    "packed",
+                    "sparse_conv",
                     "train",
                 ],
             ),
@@ -128,7 +139,7 @@ impl Layers {
             return Some(format!("{top} imports {what}, which only {by} may"));
         }
         let (own, other) = (self.level(top)?, self.level(what)?);
-        let allowed = what == top || other < own || (self.mutual && other == own);
+        let allowed = what == top || other < own;
         (!allowed).then(|| {
             format!("{top} (level {own}) imports {what} (level {other}): only lower levels")
         })

@@ -6,6 +6,7 @@
     reason = "a rule that cannot be read is a failed test"
 )]
 
+mod circles;
 mod layers;
 mod manifests;
 mod plug_ins;
@@ -26,6 +27,14 @@ fn expect_none(rule: &str, problems: &[String]) {
 #[test]
 fn files_import_only_lower_levels() {
     expect_none("a file imports only lower levels", &layers::problems());
+}
+
+#[test]
+fn no_files_import_each_other() {
+    expect_none(
+        "files do not import each other, in whatever circle",
+        &circles::problems(),
+    );
 }
 
 #[test]

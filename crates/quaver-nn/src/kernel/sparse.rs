@@ -1,17 +1,22 @@
-//! Gradients of a convolution behind maxima over windows of two by two, of which rectifiers and
-//! maxima leave at most one in four. Each example has others, so sixteen side by side would
-//! multiply zeros. Here examples are taken one by one, `[row][column][channel]`, what is not
-//! zero is listed, and sixteen numbers that lie side by side meet it at once.
+//! Gradients of a convolution followed by max-pooling over windows of 2 by 2, from the nonzero
+//! upstream gradients alone.
+//!
+//! At least three in four upstream gradients are zero, but different ones in every example. So
+//! sixteen examples side by side, as everywhere else, would multiply zeros. Here one example
+//! comes after the other: its nonzero gradients are written to a list, each with the place that
+//! the maximum came from, and each is multiplied with sixteen neighboring numbers at once. For
+//! the weight gradient these are inputs, `[row][column][channel]`; for the input gradient weights.
 
 use super::conv_pool::{Choice, of_position};
 use super::{Kernel, LANES, Lanes, Vector};
 use std::ops::Range;
 
-/// Bytes of weights that a row of windows goes through again and again: most of a common
+/// Bytes of packed weights that one row of windows reads many times: most of a common
 /// first-level cache.
 const CACHED: usize = 44 * 1024;
 
-/// Sums of sixteen numbers that are worth one list, on any machine: it sets the order of sums.
+/// Sums of sixteen numbers for which one list is gone through at once. The same on every
+/// machine, as it sets the order in which numbers are added.
 const AT_ONCE: usize = 18;
 
 /// Gradients of one block's maxima, `[output][row][column]` of windows.
@@ -34,18 +39,19 @@ impl Maxima<'_> {
     }
 }
 
-/// Gradients that are not zero with the offsets of where they go: lists of equal room, one behind
-/// the other.
+/// Lists of nonzero gradients, each with the offset of the position it belongs to. All lists
+/// have the same capacity and lie one behind the other.
 struct Lists {
     gradients: Vec<f32>,
-    /// Offsets in the bits of floats, as these registers move them.
+    /// Offsets as the bits of floats, because they pass through registers of floats.
     places: Vec<f32>,
     lengths: Vec<usize>,
+    /// Capacity of one list.
     room: usize,
 }
 
-/// A part of a list.
-type Routed<'a> = (&'a [f32], &'a [f32]);
+/// Part of a list: gradients, and as many offsets.
+type Entries<'a> = (&'a [f32], &'a [f32]);
 
 impl Lists {
     fn new(lists: usize, room: usize) -> Self {
@@ -59,14 +65,15 @@ impl Lists {
         }
     }
 
-    fn get(&self, list: usize, part: Range<usize>) -> Routed<'_> {
+    fn get(&self, list: usize, part: Range<usize>) -> Entries<'_> {
         let part = list * self.room + part.start..list * self.room + part.end;
         (&self.gradients[part.clone()], &self.places[part])
     }
 
-    /// Appends the gradients of `n` maxima, those of each of sixteen examples to a list of its own
-    /// from `first_list` on. With a maximum comes the place of its window's first position; the
-    /// others lie `steps` down and to the right of it.
+    /// Appends the nonzero gradients of `n` maxima: example l to list `first_list + l`.
+    /// `maximum(i)` is the gradient of maximum i, which position of its window it came from, and
+    /// the offset of that window's first position; `steps` is the distance to the position below
+    /// and to the one on the right.
     #[inline(always)]
     unsafe fn push<'a, V: Vector>(
         &mut self,
@@ -112,7 +119,7 @@ impl Lists {
     }
 }
 
-/// Sizes of the tiles into which `n` sums go: as few as registers allow, and about equal.
+/// `n` sums in tiles of about equal size, as few as the registers allow.
 #[inline(always)]
 fn tiles<V: Vector>(n: usize) -> impl Iterator<Item = Range<usize>> {
     let tiles = n.div_ceil(V::SUMS);
@@ -134,25 +141,25 @@ macro_rules! with_tile {
 }
 
 /// One block's share of a weight gradient.
-pub(crate) struct RoutedWeights<'a> {
+pub(crate) struct SparseWeights<'a> {
     pub(crate) maxima: Maxima<'a>,
     /// Inputs, already padded, example after example, `[row][column][channel]`.
     pub(crate) x: &'a [f32],
-    /// Distance in `x` of two examples; of two rows and two columns.
+    /// Distance in `x` between two examples; between two rows and two columns.
     pub(crate) example: usize,
     pub(crate) steps: [usize; 2],
-    /// Rows that an output meets, and sixteens of numbers in each.
-    pub(crate) met: [usize; 2],
-    /// `[output][row][sixteen]`, added to.
+    /// The part of the input under the kernel: its rows, and groups of sixteen numbers in a row.
+    pub(crate) patch: [usize; 2],
+    /// `[output][row][group]`, added to.
     pub(crate) sums: &'a mut [Lanes],
 }
 
-impl Kernel for RoutedWeights<'_> {
+impl Kernel for SparseWeights<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
         self.maxima.check();
-        let (maxima, [rows, sixteens]) = (self.maxima, self.met);
+        let (maxima, [rows, sixteens]) = (self.maxima, self.patch);
         let last = (2 * maxima.rows + rows - 2) * self.steps[0]
             + (2 * maxima.columns - 1) * self.steps[1]
             + sixteens * LANES;
@@ -164,11 +171,11 @@ impl Kernel for RoutedWeights<'_> {
 }
 
 #[inline(always)]
-unsafe fn weights<V: Vector>(job: &mut RoutedWeights<'_>) {
-    let (maxima, [rows, sixteens]) = (job.maxima, job.met);
+unsafe fn weights<V: Vector>(job: &mut SparseWeights<'_>) {
+    let (maxima, [rows, sixteens]) = (job.maxima, job.patch);
     let windows = maxima.rows * maxima.columns;
-    // What a position meets lies side by side, so that no load crosses a line of the cache:
-    // `[column][row][sixteen]`.
+    // The input is copied so that all numbers under the kernel at one position lie side by side
+    // and no load crosses a cache line: `[column][row][group]`.
     let steps = [sixteens, (2 * maxima.rows + rows - 1) * sixteens];
     let mut lists = Lists::new(LANES, maxima.n_outputs * windows);
     let mut ends = Vec::with_capacity(maxima.n_outputs);
@@ -182,15 +189,15 @@ unsafe fn weights<V: Vector>(job: &mut RoutedWeights<'_>) {
         unsafe { lists.push::<V>(0, steps, windows, maximum) };
         ends.push(lists.lengths.clone());
     }
-    let mut met = vec![Lanes::ZERO; 2 * maxima.columns * steps[1]];
+    let mut patches = vec![Lanes::ZERO; 2 * maxima.columns * steps[1]];
     for example in 0..LANES {
         let x = &job.x[example * job.example..][..job.example];
-        for (column, met) in met.chunks_exact_mut(steps[1]).enumerate() {
-            for (row, met) in met.chunks_exact_mut(sixteens).enumerate() {
-                for (i, met) in met.iter_mut().enumerate() {
+        for (column, rows) in patches.chunks_exact_mut(steps[1]).enumerate() {
+            for (row, groups) in rows.chunks_exact_mut(sixteens).enumerate() {
+                for (i, group) in groups.iter_mut().enumerate() {
                     let at = row * job.steps[0] + column * job.steps[1] + i * LANES;
-                    // SAFETY: `RoutedWeights::run` checked the last of these addresses.
-                    unsafe { V::load_floats(x.as_ptr().add(at)).store(met) };
+                    // SAFETY: `SparseWeights::run` checked the last of these addresses.
+                    unsafe { V::load_floats(x.as_ptr().add(at)).store(group) };
                 }
             }
         }
@@ -198,30 +205,34 @@ unsafe fn weights<V: Vector>(job: &mut RoutedWeights<'_>) {
         for (sums, ends) in job.sums.chunks_exact_mut(rows * sixteens).zip(&ends) {
             let list = lists.get(example, from..ends[example]);
             for tile in tiles::<V>(sums.len()) {
-                let (met, sums) = (&met[tile.start..], &mut sums[tile.clone()]);
-                // SAFETY: `RoutedWeights::run`.
-                unsafe { with_tile!(tile, add_met, met, list, sums) }
+                let (patches, sums) = (&patches[tile.start..], &mut sums[tile.clone()]);
+                // SAFETY: `SparseWeights::run`.
+                unsafe { with_tile!(tile, add_inputs, patches, list, sums) }
             }
             from = ends[example];
         }
     }
 }
 
-/// Adds what `list` meets to the sums of a tile.
+/// Adds to the sums of a tile: each gradient of `list` times the inputs under the kernel at its
+/// position.
 #[inline(always)]
-unsafe fn add_met<V: Vector, const T: usize>(met: &[Lanes], list: Routed<'_>, sums: &mut [Lanes]) {
-    // SAFETY: places lie between the first and the last position, behind which there is what
-    // that one meets.
+unsafe fn add_inputs<V: Vector, const T: usize>(
+    patches: &[Lanes],
+    list: Entries<'_>,
+    sums: &mut [Lanes],
+) {
+    // SAFETY: offsets are those of positions, and behind each of these there is a whole patch.
     unsafe {
         let mut acc = [V::splat(0.0); T];
         for t in 0..T {
             acc[t] = V::load(&raw const sums[t]);
         }
         for (gradient, place) in list.0.iter().zip(list.1) {
-            let met = met.as_ptr().add(place.to_bits() as usize);
+            let inputs = patches.as_ptr().add(place.to_bits() as usize);
             let gradient = V::splat(*gradient);
             for t in 0..T {
-                acc[t] = acc[t].fma(V::load(met.add(t)), gradient);
+                acc[t] = acc[t].fma(V::load(inputs.add(t)), gradient);
             }
         }
         for t in 0..T {
@@ -231,24 +242,24 @@ unsafe fn add_met<V: Vector, const T: usize>(met: &[Lanes], list: Routed<'_>, su
 }
 
 /// One block's input gradient.
-pub(crate) struct RoutedInput<'a> {
+pub(crate) struct SparseInput<'a> {
     pub(crate) maxima: Maxima<'a>,
-    /// What each output adds to the positions that a window meets, once for its left and once for
-    /// its right positions, zeros around it.
+    /// Weights of each output as they are added to the input under a whole window: once for a
+    /// gradient at the window's left and once at its right positions, with zeros around them.
     pub(crate) weights: &'a [Lanes],
-    /// Distance in `weights` of two rows, and of what is for left and right positions.
+    /// Distance in `weights` between two rows, and between those for left and right positions.
     pub(crate) weight_steps: [usize; 2],
-    /// Offsets in `out` of each sixteen numbers that a window meets; in `weights` they lie side
-    /// by side.
+    /// Offsets in `out`, from a window's first position, of the groups of sixteen numbers under
+    /// the kernel; in `weights` they lie side by side.
     pub(crate) segments: &'a [u32],
     /// Example after example, `[row][column][channel]` with padding, added to.
     pub(crate) out: &'a mut [f32],
-    /// Distance in `out` of two examples; of two rows and two columns.
+    /// Distance in `out` between two examples; between two rows and two columns.
     pub(crate) example: usize,
     pub(crate) steps: [usize; 2],
 }
 
-impl Kernel for RoutedInput<'_> {
+impl Kernel for SparseInput<'_> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
@@ -267,12 +278,13 @@ impl Kernel for RoutedInput<'_> {
 }
 
 #[inline(always)]
-unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
+unsafe fn input<V: Vector>(job: &mut SparseInput<'_>) {
     let maxima = job.maxima;
     let windows = maxima.rows * maxima.columns;
     let of_output = job.weights.len() / maxima.n_outputs;
     let [down, right] = job.weight_steps;
-    // A few whole rows of a window at a time, summed column after column, whatever tiles are.
+    // A few whole kernel rows at a time; inside them, one column of windows after the other. So
+    // the order of sums does not depend on the size of tiles.
     let n_rows = job.segments.len() / down;
     let at_once = n_rows.div_ceil(n_rows.div_ceil((AT_ONCE / down).max(1)));
     let bytes = 2 * (at_once + 1) * down * size_of::<Lanes>();
@@ -298,7 +310,7 @@ unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
                 let rows = start..job.segments.len().min(start + at_once * down);
                 for column in 0..maxima.columns {
                     let window = 2 * (row * job.steps[0] + column * job.steps[1]);
-                    // SAFETY: `RoutedInput::run`.
+                    // SAFETY: `SparseInput::run`.
                     unsafe { add_windows::<V>(job, &lists, rows.clone(), column, window) };
                 }
             }
@@ -306,10 +318,11 @@ unsafe fn input<V: Vector>(job: &mut RoutedInput<'_>) {
     }
 }
 
-/// Adds to some segments of the window at `window` of each example.
+/// Adds the gradients of one window to some of its segments, in every example. `window` is the
+/// offset of its first position.
 #[inline(always)]
 unsafe fn add_windows<V: Vector>(
-    job: &mut RoutedInput<'_>,
+    job: &mut SparseInput<'_>,
     lists: &Lists,
     rows: Range<usize>,
     column: usize,
@@ -322,21 +335,22 @@ unsafe fn add_windows<V: Vector>(
             let list = column * LANES + example;
             let list = lists.get(list, 0..lists.lengths[list]);
             let out = &mut job.out[example * job.example + window..];
-            // SAFETY: `RoutedInput::run`.
+            // SAFETY: `SparseInput::run`.
             unsafe { with_tile!(tile, add_weights, weights, list, segments, out) }
         }
     }
 }
 
-/// Adds what `list` meets of the weights to a tile of segments of a window in `out`.
+/// Adds to a tile of segments of a window in `out`: each gradient of `list` times the weights at
+/// its offset.
 #[inline(always)]
 unsafe fn add_weights<V: Vector, const T: usize>(
     weights: &[Lanes],
-    list: Routed<'_>,
+    list: Entries<'_>,
     segments: &[u32],
     out: &mut [f32],
 ) {
-    // SAFETY: windows lie inside `out`, places inside `weights`, see `RoutedInput::run`.
+    // SAFETY: windows lie inside `out`, places inside `weights`, see `SparseInput::run`.
     unsafe {
         let out = out.as_mut_ptr();
         let mut acc = [V::splat(0.0); T];

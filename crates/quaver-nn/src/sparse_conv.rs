@@ -1,37 +1,46 @@
-//! Both gradients of a convolution behind maxima, made of what is not zero of them.
+//! [`SparseConv`]: the input gradient and the weight gradient of a convolution that max-pooling
+//! follows, computed from the nonzero upstream gradients alone.
+//!
+//! Max-pooling over windows of 2 by 2 sends a gradient back to one position in four, and a
+//! rectifier removes more of them. The dense products of `op/conv2d.rs` would multiply all those
+//! zeros. This file turns a block of sixteen examples in lanes into sixteen images
+//! `[row][column][channel]`, and leaves lists and sums to [`crate::kernel::sparse`].
 
 use crate::kernel::conv_pool::Choice;
-use crate::kernel::routed::{Maxima, RoutedInput, RoutedWeights};
+use crate::kernel::sparse::{Maxima, SparseInput, SparseWeights};
 use crate::kernel::transpose::{FromExamples, ToExamples, take};
 use crate::kernel::{LANES, Lanes, Simd, flat, flat_mut};
 use crate::op::{Conv2d, ConvLayer};
 
-/// A convolution of stride one, with its windows.
-pub(crate) struct RoutedConv {
+/// A convolution of stride 1 followed by max-pooling over windows of 2 by 2.
+pub(crate) struct SparseConv {
     channels: usize,
     outputs: usize,
     kernel: [usize; 2],
-    /// Rows and columns of windows.
+    /// Number of rows and of columns of pooling windows.
     windows: [usize; 2],
-    /// Height and width of the input, and how far into the padded one it lies.
+    /// Height and width of the input without padding.
     size: [usize; 2],
+    /// Zeros on every side of the input.
     padding: usize,
-    /// Numbers of a padded example with room behind it, and of one of its rows.
+    /// Numbers of one padded example, with room behind it for a read of sixteen.
     example: usize,
+    /// Numbers of one row of a padded example.
     row: usize,
-    /// Where in a block the numbers of a row, `[column][channel]`, lie.
+    /// For each number of an input row in the order `[column][channel]`: its place in a block.
     order: Vec<u32>,
-    /// Rows of the input that an output meets, and sixteens of numbers in each.
-    met: [usize; 2],
-    /// What the window of one maximum meets of the input.
+    /// The part of the input under the kernel: its rows, and groups of sixteen numbers in a row.
+    patch: [usize; 2],
+    /// Offsets in a padded example of the groups of sixteen under the kernel at any of the four
+    /// positions of a pooling window.
     window: Vec<u32>,
-    /// Sixteens of a row of weights with zeros around it.
+    /// Groups of sixteen in a kernel row that is packed with zeros around it.
     weight_row: usize,
 }
 
-impl RoutedConv {
-    /// Nothing where a row of the kernel is so short that sixteen numbers side by side would
-    /// mostly be others'.
+impl SparseConv {
+    /// `None` for another stride, and where a kernel row (columns times channels) is so short
+    /// that most of a group of sixteen numbers would lie outside of it.
     pub(crate) fn new(conv: &ConvLayer, windows: [usize; 2]) -> Option<Self> {
         let Conv2d {
             in_channels: channels,
@@ -58,22 +67,23 @@ impl RoutedConv {
             windows,
             size,
             padding,
-            // What is read behind a row's end lies in the next; behind the last there is room.
+            // A group of sixteen may reach into the next row; behind the last one there is room.
             example: (conv.pad.padded_height * row).next_multiple_of(LANES) + LANES,
             row,
             order: order.collect(),
-            met: [kh, segments(kw).len()],
+            patch: [kh, segments(kw).len()],
             window: window.collect(),
             weight_row,
         })
     }
 
-    /// Lanes of scratch that the gradients need.
+    /// Lanes of scratch memory that both gradients need.
     pub(crate) fn scratch(&self) -> usize {
         self.example
     }
 
-    /// Packs effective weights, `(out, in, kh, kw)`, for the input gradient.
+    /// Packs weights `(out, in, kh, kw)` for the input gradient: once for the left and once for
+    /// the right positions of a window, with a row of zeros above and below.
     pub(crate) fn pack(&self, weights: &[f32], into: &mut Vec<Lanes>) {
         let [kh, kw] = self.kernel;
         let row = self.weight_row * LANES;
@@ -107,7 +117,7 @@ impl RoutedConv {
         }
     }
 
-    /// Where the unpadded rows of an example start.
+    /// Where in a padded example each row of the input starts.
     fn rows(&self) -> impl Iterator<Item = usize> {
         (0..self.size[0]).map(|y| (y + self.padding) * self.row + self.padding * self.channels)
     }
@@ -123,7 +133,7 @@ impl RoutedConv {
         out: &mut [Lanes],
     ) {
         scratch.fill(Lanes::ZERO);
-        simd.run(RoutedInput {
+        simd.run(SparseInput {
             maxima: self.maxima(upstream, choices),
             weights: packed,
             weight_steps: [self.weight_row, (self.kernel[0] + 2) * self.weight_row],
@@ -146,7 +156,7 @@ impl RoutedConv {
 
     /// Lanes of the sums that [`Self::add_weight_gradient`] adds to.
     pub(crate) fn sums(&self) -> usize {
-        self.outputs * self.met[0] * self.met[1]
+        self.outputs * self.patch[0] * self.patch[1]
     }
 
     /// Adds one block's share of the weight gradient.
@@ -171,12 +181,12 @@ impl RoutedConv {
                 example: self.example,
             });
         }
-        simd.run(RoutedWeights {
+        simd.run(SparseWeights {
             maxima: self.maxima(upstream, choices),
             x: flat(scratch),
             example: self.example,
             steps: [self.row, self.channels],
-            met: self.met,
+            patch: self.patch,
             sums,
         });
     }
@@ -184,7 +194,7 @@ impl RoutedConv {
     /// The weight gradient `(out, in, kh, kw)` from its sums.
     pub(crate) fn weight_gradient(&self, sums: &[Lanes], gradient: &mut [f32]) {
         let [kh, kw] = self.kernel;
-        let row = self.met[1] * LANES;
+        let row = self.patch[1] * LANES;
         let outputs = gradient.chunks_exact_mut(self.channels * kh * kw);
         for (gradient, sums) in outputs.zip(flat(sums).chunks_exact(kh * row)) {
             for (y, sums) in sums.chunks_exact(row).enumerate() {

@@ -1,11 +1,12 @@
-//! Rounds of parallel work that take less than a millisecond, as a training step has several of.
-//! Between two of them threads would fall asleep, and waking them up takes a tenth of a step.
+//! Parallel loops for work that takes less than a millisecond, of which a training step has
+//! several. [`each`] runs one loop. Between two loops the threads of a pool would fall asleep, and
+//! waking them takes a tenth of a step; [`awake`] keeps them busy looking for work instead.
 
 use rayon::Yield;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Says when dropped, so also when work fails, that there is one thing less left to do.
+/// Counts one task less when dropped, so also when the task panics.
 struct Done<'a>(&'a AtomicUsize);
 
 impl Drop for Done<'_> {
@@ -14,7 +15,7 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Does what others have to do until nothing is `left`.
+/// Runs tasks of this thread's pool until `left` is 0.
 fn help(left: &AtomicUsize) {
     while left.load(Ordering::Acquire) > 0 {
         if rayon::yield_now() != Some(Yield::Executed) {
@@ -27,8 +28,9 @@ thread_local! {
     static IS_AWAKE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread was kept awake before; says so again when dropped. As a helper of somebody
-/// else it would wait for him in the middle of its own work, and he perhaps for it.
+/// Marks this thread as kept awake until dropped, and remembers whether it was already. A thread
+/// inside [`awake`] must not help another call of it: it would wait for that call in the middle of
+/// its own, and the other call perhaps for it.
 struct WasAwake(bool);
 
 impl WasAwake {
@@ -43,8 +45,8 @@ impl Drop for WasAwake {
     }
 }
 
-/// Does `work` on a thread of a pool and keeps up to `helpers` of the others awake meanwhile, unless
-/// they are already.
+/// Runs `work` on a thread of a pool. Meanwhile up to `helpers` other threads stay awake, unless
+/// they already do for another call.
 pub(crate) fn awake<R>(helpers: usize, work: impl FnOnce() -> R) -> R {
     let was_awake = WasAwake::begin();
     let (n, this) = (rayon::current_num_threads(), rayon::current_thread_index());
@@ -66,7 +68,8 @@ pub(crate) fn awake<R>(helpers: usize, work: impl FnOnce() -> R) -> R {
     })
 }
 
-/// Does `work` on every piece, in any order; the calling thread stays awake until all is done.
+/// Runs `work` on every piece, in any order, and returns when all are done. The calling thread
+/// takes part.
 pub(crate) fn each<T: Send>(pieces: impl IntoIterator<Item = T>, work: impl Fn(T) + Sync) {
     let (left, work) = (AtomicUsize::new(0), &work);
     rayon::in_place_scope(|scope| {
