@@ -7,6 +7,8 @@ use crate::tree;
 struct Layers {
     name: &'static str,
     levels: &'static [&'static [&'static str]],
+    /// Whether modules of one level may know each other.
+    mutual: bool,
     /// Who may import what: `(what, by whom)`.
     reserved: &'static [(&'static str, &'static [&'static str])],
 }
@@ -23,6 +25,7 @@ const CRATES: &[Layers] = &[
             &["evaluate", "run", "training"],
             &["report"],
         ],
+        mutual: false,
         reserved: &[
             // Everything else sees a model through `Classifier`.
             (
@@ -73,6 +76,7 @@ const CRATES: &[Layers] = &[
             &["train"],
             &["format"],
         ],
+        mutual: false,
         // A plan knows no lanes, and a graph does not know how it is run.
         reserved: &[
             (
@@ -139,7 +143,7 @@ impl Layers {
             return Some(format!("{top} imports {what}, which only {by} may"));
         }
         let (own, other) = (self.level(top)?, self.level(what)?);
-        let allowed = what == top || other < own;
+        let allowed = what == top || other < own || (self.mutual && other == own);
         (!allowed).then(|| {
             format!("{top} (level {own}) imports {what} (level {other}): only lower levels")
         })
