@@ -2,79 +2,124 @@
 
 use crate::Ending;
 use crate::output::print;
+use quaver::attack::{self, objective};
 use quaver::evaluate::checks::CHECKS;
+use quaver::spec::Parameter;
 use quaver::uncertainty::MEASURES;
-use quaver::{attack, data, detect};
+use quaver::{data, detect, wrap};
 use quaver_nn::Simd;
 use quaver_nn::arch::{ARCHITECTURES, TOPOLOGIES};
 use quaver_nn::quantizer::Quantization;
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-pub(crate) fn run(json: bool) -> anyhow::Result<Ending> {
-    let own = |name: &str, title: &str| (name.to_owned(), title.to_owned());
-    let attack =
-        |entry: &&attack::Entry| own(entry.id, &format!("{}: {}", entry.title, entry.paper));
-    let kinds: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::from([
-        ("attacks", attack::REGISTRY.iter().map(attack).collect()),
+/// Something that is found by name.
+struct Row {
+    name: &'static str,
+    title: String,
+    parameters: &'static [Parameter],
+}
+
+impl Row {
+    fn new(name: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            name,
+            title: title.into(),
+            parameters: &[],
+        }
+    }
+
+    fn taking(self, parameters: &'static [Parameter]) -> Self {
+        Self { parameters, ..self }
+    }
+
+    fn text(&self) -> String {
+        let line = format!("  {:22} {}", self.name, self.title);
+        let mut text = format!("{}\n", line.trim_end());
+        for one in self.parameters {
+            let default = format!("{}={}", one.name, one.default);
+            let _ = writeln!(text, "    {default:22} {}: {}", one.about, one.allowed);
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let parameter = |one: &Parameter| {
+            json!({
+                "name": one.name,
+                "default": one.default,
+                "allowed": one.allowed.to_string(),
+                "about": one.about,
+            })
+        };
+        let parameters: Vec<Value> = self.parameters.iter().map(parameter).collect();
+        json!({ "name": self.name, "title": self.title, "parameters": parameters })
+    }
+}
+
+/// Everything that is found by name, by kind.
+fn kinds() -> Vec<(&'static str, Vec<Row>)> {
+    let attack = |e: &&attack::Entry| {
+        Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters)
+    };
+    let objective = |e: &&objective::Entry| Row::new(e.id, e.title).taking(e.parameters);
+    let wrapper =
+        |e: &&wrap::Entry| Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters);
+    let named = |names: &mut dyn Iterator<Item = &'static str>| -> Vec<Row> {
+        names.map(|name| Row::new(name, "")).collect()
+    };
+    vec![
         (
             "architectures",
-            ARCHITECTURES.iter().map(|a| own(a.name, a.title)).collect(),
+            ARCHITECTURES
+                .iter()
+                .map(|a| Row::new(a.name, a.title))
+                .collect(),
         ),
+        ("attacks", attack::REGISTRY.iter().map(attack).collect()),
         (
-            "topologies",
-            TOPOLOGIES.iter().map(|t| own(t.name, t.title)).collect(),
+            "checks",
+            CHECKS.iter().map(|c| Row::new(c.id, c.title)).collect(),
         ),
-        (
-            "quantizers",
-            Quantization::names().map(|name| own(name, "")).collect(),
-        ),
-        (
-            "measures",
-            MEASURES.iter().map(|m| own(m.id, m.title)).collect(),
-        ),
+        ("datasets", named(&mut data::source::NAMES.iter().copied())),
         (
             "detectors",
             detect::REGISTRY
                 .iter()
-                .map(|d| own(d.id, d.title))
+                .map(|d| Row::new(d.id, d.title))
                 .collect(),
         ),
         (
-            "checks",
-            CHECKS.iter().map(|c| own(c.id, c.title)).collect(),
+            "measures",
+            MEASURES.iter().map(|m| Row::new(m.id, m.title)).collect(),
         ),
         (
-            "datasets",
-            data::source::NAMES
-                .iter()
-                .map(|name| own(name, ""))
-                .collect(),
+            "objectives",
+            objective::REGISTRY.iter().map(objective).collect(),
         ),
+        ("quantizers", named(&mut Quantization::names())),
         (
             "simd",
-            Simd::available()
+            named(&mut Simd::available().into_iter().map(Simd::name)),
+        ),
+        (
+            "topologies",
+            TOPOLOGIES
                 .iter()
-                .map(|simd| own(simd.name(), ""))
+                .map(|t| Row::new(t.name, t.title))
                 .collect(),
         ),
-    ]);
+        ("wrappers", wrap::REGISTRY.iter().map(wrapper).collect()),
+    ]
+}
+
+pub(crate) fn run(json: bool) -> anyhow::Result<Ending> {
     let mut text = String::new();
-    for (kind, entries) in &kinds {
+    let mut document = json!({ "schema": 2 });
+    for (kind, rows) in kinds() {
         let _ = writeln!(text, "{kind}");
-        for (name, title) in entries {
-            let line = format!("  {name:22} {title}");
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
-    }
-    let names = |entries: &[(String, String)]| {
-        let entry =
-            |(name, title): &(String, String)| serde_json::json!({ "name": name, "title": title });
-        entries.iter().map(entry).collect::<Vec<_>>()
-    };
-    let mut document = serde_json::json!({ "schema": 1 });
-    for (kind, all) in &kinds {
-        document[*kind] = names(all).into();
+        rows.iter().for_each(|row| text.push_str(&row.text()));
+        document[kind] = rows.iter().map(Row::json).collect();
     }
     print(json, &document, &text)?;
     Ok(Ending::Done)
