@@ -1,11 +1,9 @@
 //! [`monte_carlo`]: the passes, run.
 
-use std::sync::{Mutex, PoisonError};
-
 use ndarray::{Axis, Slice};
 
 use super::{Accumulator, Measure};
-use crate::classifier::{Batch, Classifier, ClassifierError, Draw};
+use crate::classifier::{Batch, Classifier, ClassifierError, Draw, reduce_passes};
 use crate::decision::{Decision, Verdict, softmax};
 use crate::observe::Observer;
 
@@ -83,8 +81,7 @@ pub fn monte_carlo_classes(
             x: batch.x.slice_axis(Axis(0), Slice::from(start..end)),
             ids: &batch.ids[start..end],
         };
-        let empty = || Mutex::new(Accumulator::new(n_classes));
-        let rows: Vec<Mutex<Accumulator>> = slice.ids.iter().map(|_| empty()).collect();
+        let mut rows = vec![Accumulator::new(n_classes); slice.ids.len()];
         for from in (0..n_passes).step_by(PASSES as usize) {
             if !observer.go_on() {
                 observer.end();
@@ -94,21 +91,13 @@ pub fn monte_carlo_classes(
                 pass: draw.pass + from,
                 ..draw
             };
-            classifier.passes(
-                slice,
-                part,
-                PASSES.min(n_passes - from),
-                &|row, _, logits| {
-                    // A row's passes arrive in order, so no other thread waits for its lock.
-                    let mut seen = rows[row].lock().unwrap_or_else(PoisonError::into_inner);
-                    let pass = seen.n();
-                    class(start + row, pass, seen.push(&softmax(logits)));
-                },
-            )?;
+            let n = PASSES.min(n_passes - from);
+            rows = reduce_passes(classifier, slice, part, n, rows, |row, seen, logits| {
+                let pass = seen.n();
+                class(start + row, pass, seen.push(&softmax(logits)));
+            })?;
         }
-        let filled =
-            |row: Mutex<Accumulator>| row.into_inner().unwrap_or_else(PoisonError::into_inner);
-        images.extend(rows.into_iter().map(filled));
+        images.extend(rows);
         observer.progress(end as u64, "");
     }
     observer.end();
@@ -117,6 +106,7 @@ pub fn monte_carlo_classes(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use ndarray::{Array2, Array4, ArrayView4};
