@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quaver::data::cifar::parse;
+use quaver::data::source::cifar10::parse;
 use quaver_fuzz::{FLOOR, within};
 use std::path::Path;
 

@@ -4,8 +4,8 @@ use crate::args::{Common, DataArgs, SimdName};
 use crate::progress::Progress;
 use anyhow::{Context as _, bail};
 use quaver::data::image_file::Decoding;
-use quaver::data::source::{Part, Source, open};
-use quaver::data::{Dataset, Split, digits};
+use quaver::data::source::{self, Source, SplitReader};
+use quaver::data::{Dataset, Split};
 use quaver::network::Network;
 use quaver_nn::engine::Engine;
 use quaver_nn::format::safetensors;
@@ -38,32 +38,27 @@ impl Context {
         })
     }
 
-    /// A part of the data set asked for, as it stands in its files; digits when none is named.
+    /// A split of the data set asked for, as it stands in its files.
     pub(crate) fn dataset(
         &self,
         args: &DataArgs,
         split: Split,
         n: Option<usize>,
     ) -> anyhow::Result<Dataset> {
-        match self.part(args, split, n, None)? {
-            Part::Loaded(dataset) => Ok(dataset),
-            Part::Digits { seed, split, n } => {
-                let draw = || digits::draw(seed, split, n, &self.progress);
-                Ok(self.engine.install(draw)?)
-            }
-        }
+        let opened = self.open(args, split, n, None)?;
+        Ok(self.engine.install(|| opened.all(&self.progress))?)
     }
 
     /// The same unread, pictures of a folder with as many `channels`.
-    pub(crate) fn part(
+    pub(crate) fn open(
         &self,
         args: &DataArgs,
         split: Split,
         n: Option<usize>,
         channels: Option<usize>,
-    ) -> anyhow::Result<Part> {
+    ) -> anyhow::Result<Box<dyn SplitReader>> {
         let look_in = look_in(args);
-        let name = args.dataset.as_deref().unwrap_or("digits");
+        let name = args.name();
         let size = args.resize;
         let source = Source {
             name,
@@ -72,15 +67,15 @@ impl Context {
             n,
             decoding: Decoding { channels, size },
         };
-        let part = self.engine.install(|| open(&source, split))?;
+        let opened = self.engine.install(|| source::open(&source, split))?;
         match n {
-            Some(n) if n > part.len() => {
+            Some(n) if n > opened.len() => {
                 bail!(
                     "{n} images asked for; this part of {name} has {}",
-                    part.len()
+                    opened.len()
                 )
             }
-            _ => Ok(part),
+            _ => Ok(opened),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, bail};
 use quaver::atomic_file;
-use quaver::data::mirrors::{self, Mirrored, RemoteFile};
+use quaver::data::source::{self, REGISTRY, RemoteFile};
 use quaver::observe::Observer;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -34,34 +34,35 @@ pub(crate) fn fetch(
     from: Option<&[String]>,
     observer: &dyn Observer,
 ) -> anyhow::Result<PathBuf> {
-    let Some(mirrored) = mirrors::find(dataset) else {
-        let known: Vec<&str> = mirrors::ALL
-            .iter()
-            .map(|mirrored| mirrored.dataset)
-            .collect();
+    let Some(remote) = source::find(dataset).and_then(|entry| entry.remote()) else {
+        let remote = REGISTRY.iter().filter(|entry| entry.remote().is_some());
+        let known: Vec<&str> = remote.map(|entry| entry.id).collect();
         bail!(
             "no data set named {dataset:?} to fetch; there are {}",
             known.join(", ")
         );
     };
-    let known: Vec<String> = mirrored
-        .mirrors
-        .iter()
-        .map(|&base| base.to_owned())
-        .collect();
-    fetch_files(mirrored, from.unwrap_or(&known), into, observer)
+    let known: Vec<String> = remote.mirrors.iter().map(|&base| base.into()).collect();
+    fetch_files(
+        dataset,
+        remote.files,
+        from.unwrap_or(&known),
+        into,
+        observer,
+    )
 }
 
 fn fetch_files(
-    mirrored: &Mirrored,
+    dataset: &str,
+    files: &[RemoteFile],
     from: &[String],
     into: &Path,
     observer: &dyn Observer,
 ) -> anyhow::Result<PathBuf> {
-    let folder = into.join(mirrored.dataset);
+    let folder = into.join(dataset);
     let is_new = !into.exists();
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let fetched = fetch_into(&folder, mirrored, from, observer);
+    let fetched = fetch_into(&folder, files, from, observer);
     if fetched.is_err() {
         // Only what is empty can be removed, and only what was made here is.
         let _ = fs::remove_dir(&folder);
@@ -74,7 +75,7 @@ fn fetch_files(
 
 fn fetch_into(
     folder: &Path,
-    mirrored: &Mirrored,
+    files: &[RemoteFile],
     from: &[String],
     observer: &dyn Observer,
 ) -> anyhow::Result<()> {
@@ -84,7 +85,7 @@ fn fetch_into(
         .timeout_recv_body(Some(Duration::from_secs(1800)))
         .build()
         .into();
-    for file in &mirrored.files {
+    for file in files {
         let path = folder.join(file.name);
         if !is_complete(&path, file)? {
             download(&agent, file, from, &path, observer)?;
@@ -215,11 +216,6 @@ mod tests {
         name: "hello.gz",
         sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
     };
-    const HELLOS: Mirrored = Mirrored {
-        dataset: "hellos",
-        files: [HELLO; 4],
-        mirrors: &[],
-    };
 
     /// Serves the same response to every request, each on a connection of its own.
     fn serve(response: String) -> String {
@@ -251,7 +247,7 @@ mod tests {
     }
 
     fn fetch_hellos(into: &Path, from: &[String]) -> anyhow::Result<PathBuf> {
-        fetch_files(&HELLOS, from, into, &Silent)
+        fetch_files("hellos", &[HELLO; 4], from, into, &Silent)
     }
 
     /// Fetches from one mirror that is no good; nothing of it may stay.
@@ -324,7 +320,7 @@ mod tests {
         }
         let into = tempfile::tempdir().unwrap();
         let stop = AfterOne(AtomicUsize::new(0));
-        let error = fetch_files(&HELLOS, &[good()], into.path(), &stop).unwrap_err();
+        let error = fetch_files("hellos", &[HELLO; 4], &[good()], into.path(), &stop).unwrap_err();
         assert!(error.is::<Stopped>());
         assert_eq!(fs::read_dir(into.path()).unwrap().count(), 0);
     }

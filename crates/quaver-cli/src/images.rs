@@ -7,7 +7,7 @@ use ndarray::{Array4, s};
 use quaver::classifier::Classifier;
 use quaver::data::input::ImageInput;
 use quaver::data::npz::NpzReader;
-use quaver::data::source::Part;
+use quaver::data::source::SplitReader;
 use quaver::data::{Dataset, ImageError, Split};
 use quaver::network::Network;
 use std::ops::Range;
@@ -40,9 +40,12 @@ impl Images {
 /// Images that are read, or drawn, when they are asked for.
 pub(crate) enum Stream {
     /// Of a data set, for a model of these classes.
-    Part { part: Part, classes: Vec<String> },
+    Split {
+        split: Box<dyn SplitReader>,
+        classes: Vec<String>,
+    },
     /// Of a file.
-    File(Images),
+    File(Box<Images>),
 }
 
 impl Stream {
@@ -53,28 +56,29 @@ impl Stream {
         network: &Network,
     ) -> anyhow::Result<Self> {
         if let Some(path) = &args.input {
-            return Ok(Self::File(file_images(path, None, network)?));
+            let images = file_images(path, None, network)?;
+            return Ok(Self::File(Box::new(images)));
         }
         let shape = network.input_shape();
-        let part = context.part(&args.data, Split::Test, args.n, Some(shape[0]))?;
-        check_shape(&part.name(), part.image_shape(), shape)?;
+        let split = context.open(&args.data, Split::Test, args.n, Some(shape[0]))?;
+        check_shape(&split.name(), split.image_shape(), shape)?;
         let classes = classes(network);
         // Refused now, not after the first slices.
-        part.rows(0..1)?.for_classes(&classes)?;
-        Ok(Self::Part { part, classes })
+        split.rows(0..1)?.for_classes(&classes)?;
+        Ok(Self::Split { split, classes })
     }
 
     /// Where the images come from, for results.
     pub(crate) fn source(&self) -> String {
         match self {
-            Self::Part { part, .. } => part.name(),
+            Self::Split { split, .. } => split.name(),
             Self::File(images) => images.source.clone(),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Part { part, .. } => part.len(),
+            Self::Split { split, .. } => split.len(),
             Self::File(images) => images.ids.len(),
         }
     }
@@ -82,7 +86,9 @@ impl Stream {
     /// The images of `rows`, which are there.
     pub(crate) fn rows(&self, rows: Range<usize>) -> anyhow::Result<Images> {
         match self {
-            Self::Part { part, classes } => Ok(of_dataset(&part.rows(rows)?.for_classes(classes)?)),
+            Self::Split { split, classes } => {
+                Ok(of_dataset(&split.rows(rows)?.for_classes(classes)?))
+            }
             Self::File(images) => {
                 let cut = |x: &Array4<f32>| x.slice(s![rows.clone(), .., .., ..]).to_owned();
                 let some = |list: &Option<Vec<usize>>| {
@@ -103,8 +109,8 @@ impl Stream {
     /// All images at once.
     pub(crate) fn all(self) -> anyhow::Result<Images> {
         match self {
-            Self::File(images) => Ok(images),
-            Self::Part { .. } => self.rows(0..self.len()),
+            Self::File(images) => Ok(*images),
+            Self::Split { .. } => self.rows(0..self.len()),
         }
     }
 }

@@ -13,6 +13,8 @@ mod speed;
 
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
+use quaver::data::image_file::is_decoding;
+use std::panic;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -39,6 +41,7 @@ impl From<Ending> for ExitCode {
 const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
+    hush_decoders();
     match run() {
         Ok(ending) => ending.into(),
         Err(error) if error.is::<fetch::Stopped>() => Ending::Interrupted.into(),
@@ -47,6 +50,16 @@ fn main() -> ExitCode {
             ExitCode::from(BAD_INPUT)
         }
     }
+}
+
+/// Says nothing of a decoder's panic, which becomes an error in one line.
+fn hush_decoders() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !is_decoding() {
+            before(info);
+        }
+    }));
 }
 
 fn run() -> anyhow::Result<Ending> {

@@ -20,14 +20,14 @@ pub trait Observer: Sync {
 }
 
 /// A stage made of several calls: what each of them tells counts on from `done`.
-pub struct Part<'a> {
+pub struct Offset<'a> {
     /// Who is told; the stage has begun there.
     pub observer: &'a dyn Observer,
     /// Units that earlier calls have finished.
     pub done: u64,
 }
 
-impl Observer for Part<'_> {
+impl Observer for Offset<'_> {
     fn progress(&self, done: u64, note: &str) {
         self.observer.progress(self.done + done, note);
     }

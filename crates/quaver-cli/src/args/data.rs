@@ -3,14 +3,13 @@
 use super::number::whole;
 use clap::{Args as ClapArgs, Subcommand};
 use quaver::data::image_file::MAX_SIDE;
+use quaver::data::source::{DEFAULT, Entry, REGISTRY};
 use std::path::PathBuf;
 
 /// Where images come from.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct DataArgs {
-    /// mnist, fashion-mnist, cifar10, digits (drawn by the program, and taken unless another is
-    /// named), or the path of an npz file or of a folder of images, one folder a class
-    #[arg(long, value_name = "NAME|PATH")]
+    #[arg(long, value_name = "NAME|PATH", help = datasets())]
     pub(crate) dataset: Option<String>,
     /// Folder with the files of a data set known by name, or with a folder of that name that has
     /// them
@@ -22,6 +21,36 @@ pub(crate) struct DataArgs {
     /// Scale image files to this height and width
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub(crate) resize: Option<[usize; 2]>,
+}
+
+impl DataArgs {
+    /// Name or path of the data set.
+    pub(crate) fn name(&self) -> &str {
+        self.dataset.as_deref().unwrap_or(DEFAULT.id)
+    }
+}
+
+/// What `--dataset` takes.
+fn datasets() -> String {
+    let named = REGISTRY.iter().filter(|entry| entry.is_named());
+    format!(
+        "{} ({} unless one is named), or the path of an npz file or of a folder of images, one \
+         folder a class",
+        ids(named.copied()),
+        DEFAULT.id
+    )
+}
+
+/// What `data fetch` takes.
+fn downloads() -> String {
+    ids(REGISTRY
+        .iter()
+        .filter(|entry| entry.remote().is_some())
+        .copied())
+}
+
+fn ids<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
+    entries.map(|entry| entry.id).collect::<Vec<_>>().join(", ")
 }
 
 /// The images of a command that takes a file as well.
@@ -41,7 +70,7 @@ pub(crate) struct ImagesArgs {
 pub(crate) enum Data {
     /// Download a data set into the cache, checking its checksums
     Fetch {
-        /// mnist or fashion-mnist
+        #[arg(help = downloads())]
         dataset: String,
         /// Folder instead of the cache
         #[arg(long, value_name = "DIR")]

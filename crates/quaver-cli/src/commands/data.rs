@@ -7,9 +7,9 @@ use crate::fetch::fetch;
 use crate::output::print;
 use anyhow::Context as _;
 use quaver::atomic_file;
-use quaver::data::contact_sheet::{Layout, draw, rows_by_class};
 use quaver::data::npz::Arrays;
 use quaver::data::{Dataset, Pixels, Split};
+use quaver::report::contact_sheet::{Layout, draw, rows_by_class};
 use quaver::run::write_arrays;
 use std::path::Path;
 

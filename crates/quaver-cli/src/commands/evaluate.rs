@@ -13,7 +13,7 @@ use quaver::evaluate::interval::{Estimate, Rate};
 use quaver::evaluate::spread::Spread;
 use quaver::evaluate::summary::{Answers, Summary};
 use quaver::network::Network;
-use quaver::observe::{Observer, Part};
+use quaver::observe::{Observer, Offset};
 use quaver::run::write_arrays;
 use quaver_nn::model::Info;
 use rows::Rows;
@@ -135,7 +135,7 @@ fn ask(
         x: images.x.view(),
         ids: &images.ids,
     };
-    let observer = Part {
+    let observer = Offset {
         observer: &context.progress,
         done: summary.n(),
     };

@@ -57,6 +57,18 @@ impl Row {
     }
 }
 
+/// A data set with the sizes that are known of it, and who made it.
+fn dataset(entry: &&data::source::Entry) -> Row {
+    let mut title = entry.title.to_owned();
+    if let (Some([c, h, w]), Some([train, test])) = (entry.image_shape, entry.n_images) {
+        let _ = write!(title, ", {c}x{h}x{w}, {train} and {test} images");
+    }
+    if !entry.source.is_empty() {
+        let _ = write!(title, ": {}", entry.source);
+    }
+    Row::new(entry.id, title)
+}
+
 /// Everything that is found by name, by kind.
 fn kinds() -> Vec<(&'static str, Vec<Row>)> {
     let attack = |e: &&attack::Entry| {
@@ -81,7 +93,10 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
             "checks",
             CHECKS.iter().map(|c| Row::new(c.id, c.title)).collect(),
         ),
-        ("datasets", named(&mut data::source::NAMES.iter().copied())),
+        (
+            "datasets",
+            data::source::REGISTRY.iter().map(dataset).collect(),
+        ),
         (
             "detectors",
             detect::REGISTRY

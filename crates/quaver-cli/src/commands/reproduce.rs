@@ -5,7 +5,7 @@ use crate::args::{Placement, Reproduce};
 use crate::context::Context;
 use crate::output::print;
 use anyhow::{Context as _, bail};
-use quaver::data::source::check_parts;
+use quaver::data::source::check_splits;
 use quaver::data::{Dataset, Split};
 use quaver::observe::Observer;
 use quaver::run::RunFolder;
@@ -113,7 +113,7 @@ pub(crate) fn run(context: &Context, args: &Reproduce) -> anyhow::Result<Ending>
 
 /// Training and test images, as many as were asked for.
 fn data(context: &Context, args: &Reproduce) -> anyhow::Result<(Dataset, Dataset)> {
-    check_parts(args.data.dataset.as_deref().unwrap_or("digits"))?;
+    check_splits(args.data.name())?;
     let train = context.dataset(&args.data, Split::Train, None)?;
     let test = context.dataset(&args.data, Split::Test, None)?;
     enough("--train-images", args.train_images, &train)?;

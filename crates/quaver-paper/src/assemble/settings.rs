@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::measure::Study;
 use super::super::results::{SeedResults, Setting, TopologyResults};
+use quaver::data::source;
 use quaver::run::NUMERICS;
 
 /// The name that serde gives a choice.
@@ -94,7 +95,7 @@ pub(super) fn warnings(
                 .to_owned(),
         );
     }
-    if study.test.name() != "mnist" {
+    if !source::find(study.test.name()).is_some_and(|data| data.is_papers) {
         warnings.push(format!(
             "The data is {}, not the paper's MNIST: its numbers stand beside for orientation only.",
             study.test.name()

@@ -4,14 +4,14 @@ use ndarray::{Array4, Axis};
 use serde_json::json;
 
 use super::plan::Planned;
-use super::{AttackSeen, Halt, Part, Passes, Study, Trained, blocks};
+use super::{AttackSeen, Halt, Passes, Study, Trained, blocks};
 use quaver::attack::oracle::Cost;
 use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
 use quaver::attack::run::{Inputs, Options, run};
 use quaver::attack::saved::{Reader, SavedError};
 use quaver::classifier::Classifier;
 use quaver::data::npz::Arrays;
-use quaver::observe::Observer;
+use quaver::observe::{Observer, Offset};
 use quaver::threat::Norm;
 
 /// Images of a block whose adversarial images are kept.
@@ -319,10 +319,10 @@ impl Study<'_> {
         }
     }
 
-    fn part(&self, before: usize) -> Part<'_> {
-        Part {
+    fn part(&self, done: usize) -> Offset<'_> {
+        Offset {
             observer: self.observer,
-            before: before as u64,
+            done: done as u64,
         }
     }
 }

@@ -199,23 +199,6 @@ fn blocks(n: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
         .map(move |start| start..n.min(start + size))
 }
 
-/// Tells the outer observer how far a part of a stage is; the stage is begun outside.
-struct Part<'a> {
-    observer: &'a dyn Observer,
-    /// Units done before this part.
-    before: u64,
-}
-
-impl Observer for Part<'_> {
-    fn progress(&self, done: u64, note: &str) {
-        self.observer.progress(self.before + done, note);
-    }
-
-    fn go_on(&self) -> bool {
-        self.observer.go_on()
-    }
-}
-
 /// Gives a stage another name.
 struct Named<'a> {
     observer: &'a dyn Observer,

@@ -18,7 +18,7 @@ const MAX_CLASSES: usize = 10_000;
 /// [`DataError::Count`], [`DataError::Label`], [`DataError::Images`] for arrays that do not fit.
 pub fn read(path: &Path, split: Split) -> Result<Dataset, DataError> {
     let npz = NpzReader::open(path)?;
-    let suffix = match has_parts(&npz.names()) {
+    let suffix = match has_both_splits(&npz.names()) {
         true => format!("_{}", split.name()),
         false => String::new(),
     };
@@ -49,7 +49,7 @@ pub fn read(path: &Path, split: Split) -> Result<Dataset, DataError> {
 }
 
 /// Whether arrays of these names are the two parts of a data set.
-pub(super) fn has_parts(names: &[String]) -> bool {
+pub(super) fn has_both_splits(names: &[String]) -> bool {
     names
         .iter()
         .any(|name| name == "x_train" || name == "x_test")

@@ -16,22 +16,20 @@ pub enum DataError {
     },
     /// No folder that was looked in holds the data set.
     #[error(
-        "no {dataset} files in {}; {}, or name their folder by `--data-dir DIR` or by the \
+        "no {dataset} files in {}; {remedy}, or name their folder by `--data-dir DIR` or by the \
          environment variable QUAVER_DATA_DIR",
-        list_paths(looked_in),
-        way_to_get(dataset)
+        list_paths(looked_in)
     )]
     NotFound {
         /// Name of the data set, `mnist`.
         dataset: String,
         /// The folders, in the order they were looked in.
         looked_in: Vec<PathBuf>,
+        /// How to come by them.
+        remedy: String,
     },
     /// A data set of this name is not known.
-    #[error(
-        "no data set named {got:?}; there are {allowed}, and an npz file or a folder of images by \
-         its path"
-    )]
+    #[error("no data set named {got:?}; there are {allowed}")]
     UnknownDataset {
         /// What was asked for.
         got: String,
@@ -49,10 +47,12 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A picture cannot be read.
-    #[error("{}: not a readable PNG or JPEG of up to {side} by {side} pixels: {reason}", path.display(), side = super::image_file::MAX_SIDE)]
+    #[error("{}: not a readable PNG or JPEG of up to {max_side} by {max_side} pixels: {reason}", path.display())]
     Picture {
         /// The file.
         path: PathBuf,
+        /// Largest height and width in pixels.
+        max_side: u32,
         /// What is wrong with it.
         reason: String,
     },
@@ -300,14 +300,6 @@ fn shape_text(shape: &[usize]) -> String {
     format!("({})", sizes.join(", "))
 }
 
-/// How to come by files that are not there.
-fn way_to_get(dataset: &str) -> String {
-    match super::mirrors::find(dataset) {
-        Some(_) => format!("get them by `quaver data fetch {dataset}`"),
-        None => "unpack cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html".to_owned(),
-    }
-}
-
 fn list_paths(paths: &[PathBuf]) -> String {
     if paths.is_empty() {
         return "any folder (none was named)".to_owned();
@@ -328,6 +320,7 @@ mod tests {
         let error = DataError::NotFound {
             dataset: "mnist".to_owned(),
             looked_in: vec![PathBuf::from("/a"), PathBuf::from("/b")],
+            remedy: "get them by `quaver data fetch mnist`".to_owned(),
         };
         let text = error.to_string();
         for part in [

@@ -84,14 +84,14 @@ pub(super) fn name(path: &Path) -> String {
 }
 
 /// Whether the data set at `root` has the two parts in folders of their own.
-pub(super) fn has_parts(root: &Path) -> bool {
+pub(super) fn has_both_splits(root: &Path) -> bool {
     let is_part =
         |name: &str| subfolders(&root.join(name)).is_ok_and(|classes| !classes.is_empty());
     PARTS.iter().any(|(_, name)| is_part(name))
 }
 
 fn part(root: &Path, split: Split) -> Result<PathBuf, DataError> {
-    if !has_parts(root) {
+    if !has_both_splits(root) {
         return Ok(root.to_owned());
     }
     let mut places = PARTS
@@ -109,7 +109,7 @@ fn part(root: &Path, split: Split) -> Result<PathBuf, DataError> {
 /// Names of the class folders over all parts, sorted.
 fn classes(root: &Path) -> Result<Vec<String>, DataError> {
     let mut names = BTreeSet::new();
-    if has_parts(root) {
+    if has_both_splits(root) {
         for (_, part) in PARTS {
             let place = root.join(part);
             if place.is_dir() {

@@ -4,10 +4,11 @@
 //! as colored by what is in it, not by how it is stored.
 
 use super::DataError;
-use super::guarded::guarded;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, Limits};
+use std::cell::Cell;
 use std::io::Cursor;
+use std::panic::{self, UnwindSafe};
 use std::path::Path;
 
 /// No picture is larger, in pixels a side.
@@ -17,6 +18,26 @@ const MAX_BYTES: u64 = 1 << 28;
 
 /// Ends of the names of files that are read, in lower case.
 pub const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is decoding a picture. Decoders panic on some broken files; that is caught
+/// and becomes a [`DataError::Picture`], but the process's panic hook hears of it first. A program
+/// whose hook asks here can keep silent.
+#[must_use]
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}
+
+/// What `decode` gives, or `None` if it panics.
+fn caught<T>(decode: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+    DECODING.set(true);
+    let result = panic::catch_unwind(decode);
+    DECODING.set(false);
+    result.ok()
+}
 
 /// How pictures become images of a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +70,7 @@ impl Picture {
     pub fn decode(bytes: &[u8], path: &Path) -> Result<Self, DataError> {
         let refuse = |reason: String| DataError::Picture {
             path: path.to_owned(),
+            max_side: MAX_SIDE,
             reason: reason.trim_end_matches('.').to_owned(),
         };
         let mut reader = ImageReader::new(Cursor::new(bytes))
@@ -59,7 +81,7 @@ impl Picture {
         limits.max_image_height = Some(MAX_SIDE);
         limits.max_alloc = Some(MAX_BYTES);
         reader.limits(limits);
-        let image = guarded(|| reader.decode())
+        let image = caught(|| reader.decode())
             .ok_or_else(|| refuse("its contents contradict each other".to_owned()))?
             .map_err(|problem| refuse(problem.to_string()))?;
         if image.color().has_alpha() && image.to_rgba8().pixels().any(|p| p.0[3] != u8::MAX) {
@@ -137,6 +159,16 @@ pub(super) mod tests {
 
     fn decode(bytes: &[u8]) -> Result<Picture, DataError> {
         Picture::decode(bytes, Path::new("f.png"))
+    }
+
+    #[test]
+    fn a_panic_is_caught_and_the_next_call_works() {
+        let seen = caught(|| {
+            assert!(is_decoding());
+            Vec::<u8>::new().remove(0)
+        });
+        assert_eq!((seen, is_decoding()), (None, false));
+        assert_eq!(caught(|| 7), Some(7));
     }
 
     /// Found by fuzzing: the frame is described twice, and the decoder panics.

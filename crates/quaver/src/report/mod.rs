@@ -3,6 +3,7 @@
 //! A [`table::Table`] holds [`value::Value`]s; a [`scene::Scene`] holds shapes. Each format is a
 //! file that turns one of them into text or bytes, and the same input gives the same bytes.
 
+pub mod contact_sheet;
 pub mod csv;
 pub mod html;
 pub mod json;

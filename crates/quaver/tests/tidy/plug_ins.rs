@@ -79,6 +79,13 @@ const FOLDERS: &[Folder] = &[
         apart: true,
     },
     Folder {
+        source: "crates/quaver/src",
+        folder: "data/source",
+        registry: "REGISTRY",
+        shared: &["idx_pairs", "tests"],
+        apart: true,
+    },
+    Folder {
         source: "crates/quaver-nn/src",
         folder: "quantizer",
         registry: "REGISTRY",

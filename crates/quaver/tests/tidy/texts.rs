@@ -117,13 +117,17 @@ fn test_modules(file: &File) -> Vec<String> {
 
 pub(crate) fn undocumented() -> Vec<String> {
     let readme = tree::read("README.md");
+    let datasets = data::source::REGISTRY.iter();
+    let datasets = datasets
+        .filter(|entry| entry.is_named())
+        .map(|entry| entry.id);
     let names = attack::REGISTRY
         .iter()
         .map(|entry| entry.id)
         .chain(uncertainty::MEASURES.iter().map(|measure| measure.id))
         .chain(detect::REGISTRY.iter().map(|entry| entry.id))
         .chain(Quantization::names())
-        .chain(data::source::NAMES)
+        .chain(datasets)
         .chain(arch::ARCHITECTURES.iter().map(|arch| arch.name));
     let mut problems: Vec<String> = names
         .filter(|name| !readme.contains(&format!("`{name}`")))

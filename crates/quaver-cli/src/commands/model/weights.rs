@@ -98,8 +98,8 @@ fn told(
 /// Shape of an image and names of the classes: the data set's, or as the flags say.
 fn images(context: &Context, args: &Import) -> anyhow::Result<([usize; 3], Vec<String>)> {
     if args.data.dataset.is_some() {
-        let part = context.part(&args.data, Split::Test, None, None)?;
-        return Ok((part.image_shape(), part.class_names()));
+        let test = context.open(&args.data, Split::Test, None, None)?;
+        return Ok((test.image_shape(), test.class_names()));
     }
     let input = match args.input_shape[..] {
         [] => IMAGE,

@@ -1,6 +1,6 @@
 //! Many images on one PNG, to look at.
 
-use super::{Dataset, Pixels};
+use crate::data::{Dataset, Pixels};
 use std::io;
 
 /// Pixels between images and around them.

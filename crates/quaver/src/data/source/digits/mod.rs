@@ -9,7 +9,8 @@ mod glyphs;
 mod hand;
 mod pen;
 
-use super::{DataError, Dataset, Pixels, Split, source};
+use super::super::{DataError, Dataset, Pixels, Split};
+use super::{Entry, NUMERALS, Origin, SplitReader};
 use crate::observe::{Observer, Silent};
 use crate::rng::Rng;
 use glyphs::{GLYPHS, Glyph};
@@ -24,6 +25,53 @@ pub const SIDE: usize = 28;
 const TOLD: u64 = 256;
 /// The most images of one split: 4 GB of pixels.
 pub const MAX_IMAGES: usize = 5_000_000;
+
+pub(super) const ENTRY: Entry = Entry {
+    id: "digits",
+    title: "handwriting-like digits, drawn by the program",
+    source: "",
+    image_shape: Some([1, SIDE, SIDE]),
+    class_names: &NUMERALS,
+    n_images: Some([60_000, 10_000]),
+    is_papers: false,
+    origin: Origin::Drawn(|split, seed, n| Box::new(Digits { seed, split, n })),
+};
+
+/// The first `n` digits of a split, yet to be drawn.
+struct Digits {
+    seed: u64,
+    split: Split,
+    n: usize,
+}
+
+impl SplitReader for Digits {
+    /// With its seed where that is not 0.
+    fn name(&self) -> String {
+        name(self.seed)
+    }
+
+    fn len(&self) -> usize {
+        self.n
+    }
+
+    fn image_shape(&self) -> [usize; 3] {
+        [1, SIDE, SIDE]
+    }
+
+    fn class_names(&self) -> Vec<String> {
+        ENTRY.classes()
+    }
+
+    fn rows(&self, rows: Range<usize>) -> Result<Dataset, DataError> {
+        let end = rows.end.min(self.n);
+        let rows = rows.start.min(end) as u64..end as u64;
+        draw_rows(self.seed, self.split, rows, &Silent)
+    }
+
+    fn all(self: Box<Self>, observer: &dyn Observer) -> Result<Dataset, DataError> {
+        draw(self.seed, self.split, self.n, observer)
+    }
+}
 
 /// Draws the first `n` digits of a split: a data set of shape (n, 1, 28, 28) named `digits`,
 /// with its seed where that is not 0, since other digits are another data set.
@@ -46,20 +94,13 @@ pub fn draw(
         });
     }
     observer.begin("drawing digits", n as u64);
-    let drawn = draw_observed(seed, split, 0..n as u64, observer);
+    let drawn = draw_rows(seed, split, 0..n as u64, observer);
     observer.end();
     drawn
 }
 
-/// Draws some rows of a split, with their ids; see [`draw`].
-///
-/// # Errors
-/// None for rows that fit memory.
-pub fn draw_rows(seed: u64, split: Split, rows: Range<u64>) -> Result<Dataset, DataError> {
-    draw_observed(seed, split, rows, &Silent)
-}
-
-fn draw_observed(
+/// Draws some rows of a split, with their ids.
+fn draw_rows(
     seed: u64,
     split: Split,
     rows: Range<u64>,
@@ -81,17 +122,16 @@ fn draw_observed(
                 }
             });
     }
-    let classes = source::class_names("digits");
     let pixels = Pixels::Bytes(pixels);
-    let drawn = Dataset::new(&name(seed), split, pixels, labels, classes)?;
+    let drawn = Dataset::new(&name(seed), split, pixels, labels, ENTRY.classes())?;
     Ok(drawn.with_first_id(rows.start))
 }
 
 /// Name of the data set, with its seed where that is not 0.
-pub(super) fn name(seed: u64) -> String {
+fn name(seed: u64) -> String {
     match seed {
-        0 => "digits".to_owned(),
-        _ => format!("digits(seed={seed})"),
+        0 => ENTRY.id.to_owned(),
+        _ => format!("{}(seed={seed})", ENTRY.id),
     }
 }
 

@@ -1,35 +1,48 @@
 //! CIFAR-10 in its binary form: records of one byte of label and 3 × 32 × 32 bytes of pixels,
-//! the red plane first. Source: Krizhevsky, "Learning multiple layers of features from tiny
-//! images", 2009.
+//! the red plane first.
 
-use super::{DataError, Dataset, Pixels, Split};
+use super::super::{DataError, Dataset, Pixels, Split, check_labels};
+use super::{Entry, Files, Origin, Supply};
 use ndarray::Array4;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// `(channels, height, width)` of an image.
-pub const SHAPE: [usize; 3] = [3, 32, 32];
-/// Names of the classes, by label.
-pub const CLASSES: [&str; 10] = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-];
+pub(super) const ENTRY: Entry = Entry {
+    id: "cifar10",
+    title: "photographs",
+    source: "Krizhevsky, \"Learning multiple layers of features from tiny images\", 2009",
+    image_shape: Some([3, 32, 32]),
+    class_names: &[
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
+    n_images: Some([50_000, 10_000]),
+    is_papers: false,
+    origin: Origin::Files(Files {
+        supply: Supply::ByHand(
+            "unpack cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html",
+        ),
+        unpacked: Some("cifar-10-batches-bin"),
+        find,
+        read,
+    }),
+};
+
 const PIXELS: usize = 3 * 32 * 32;
 const RECORD: usize = 1 + PIXELS;
 /// Ten times as many images as a file of the data set has.
 const MAX_BYTES: usize = 100_000 * RECORD;
 
-/// The files of a part, where they lie in `folder`.
-pub(super) fn files_in(folder: &Path, split: Split) -> Option<Vec<PathBuf>> {
+fn find(folder: &Path, split: Split) -> Option<Vec<PathBuf>> {
     let names = match split {
         Split::Train => (1..=5).map(|i| format!("data_batch_{i}.bin")).collect(),
         Split::Test => vec!["test_batch.bin".to_owned()],
@@ -38,11 +51,8 @@ pub(super) fn files_in(folder: &Path, split: Split) -> Option<Vec<PathBuf>> {
     paths.iter().all(|path| path.is_file()).then_some(paths)
 }
 
-/// Reads the files of a part, one after the other.
-///
-/// # Errors
-/// [`DataError::Io`], [`DataError::Records`], [`DataError::Label`].
-pub fn read(files: &[PathBuf], split: Split) -> Result<Dataset, DataError> {
+/// Reads the files of a split, one after the other.
+fn read(entry: &Entry, files: &[PathBuf], split: Split) -> Result<Dataset, DataError> {
     let (mut labels, mut pixels) = (Vec::new(), Vec::new());
     for path in files {
         let mut bytes = Vec::new();
@@ -52,12 +62,19 @@ pub fn read(files: &[PathBuf], split: Split) -> Result<Dataset, DataError> {
             .map_err(DataError::io(path))?;
         parse(&bytes, path, &mut labels, &mut pixels)?;
     }
-    let path = files.first().map_or(Path::new("cifar10"), PathBuf::as_path);
-    let n = labels.len();
+    let (path, n) = (
+        files.first().map_or(Path::new(entry.id), PathBuf::as_path),
+        labels.len(),
+    );
     let pixels =
         Array4::from_shape_vec((n, 3, 32, 32), pixels).map_err(|_| records(path, n * PIXELS))?;
-    let classes = CLASSES.map(str::to_owned).to_vec();
-    Dataset::new("cifar10", split, Pixels::Bytes(pixels), labels, classes)
+    Dataset::new(
+        entry.id,
+        split,
+        Pixels::Bytes(pixels),
+        labels,
+        entry.classes(),
+    )
 }
 
 /// Adds the records of a file to `labels` `(n)` and `pixels` `(n, 3, 32, 32)`; `path` is for
@@ -78,7 +95,7 @@ pub fn parse(
         .chunks_exact(RECORD)
         .map(|record| record[0].into())
         .collect();
-    super::check_labels(path, &own, CLASSES.len())?;
+    check_labels(path, &own, ENTRY.class_names.len())?;
     labels.extend(own);
     for record in bytes.chunks_exact(RECORD) {
         pixels.extend_from_slice(&record[1..]);
@@ -116,10 +133,10 @@ mod tests {
             let records = [record(i, [i, 2, 3]), record(9, [0, 0, 255])].concat();
             std::fs::write(path, records).unwrap();
         }
-        assert_eq!(files_in(top.path(), Split::Test), None);
-        let files = files_in(top.path(), Split::Train).unwrap();
-        let data = read(&files, Split::Train).unwrap();
-        assert_eq!((data.len(), data.image_shape()), (10, SHAPE));
+        assert_eq!(find(top.path(), Split::Test), None);
+        let files = find(top.path(), Split::Train).unwrap();
+        let data = read(&ENTRY, &files, Split::Train).unwrap();
+        assert_eq!((data.len(), data.image_shape()), (10, [3, 32, 32]));
         assert_eq!(data.labels(), [1, 9, 2, 9, 3, 9, 4, 9, 5, 9]);
         assert_eq!(data.class_names()[9], "truck");
         let image = data.images(2..3);
