@@ -1,14 +1,18 @@
 //! [`Network`]: a model on an engine. Outputs, gradients with respect to the input, and
 //! passes; all pure functions of weights, pixels, ids and noise.
 
+mod ready;
+mod tapped;
+
+use ready::{Drawn, Ready};
+use tapped::{Tapped, by_chunk, zeros};
+
 use crate::batch::Batch;
 use crate::engine::Engine;
-use crate::exec::{Chunk, Layers, Run, Workspaces, arguments, chunk_examples};
-use crate::kernel::Simd;
+use crate::exec::{Chunk, Layers, Run, Workspaces, chunk_examples};
 use crate::model::Model;
 use crate::noise::{Draw, Noise};
-use crate::op::{Layer, Stochastic, size};
-use crate::packed::plan_on_bits;
+use crate::op::{Stochastic, size};
 use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -52,195 +56,6 @@ pub struct Network {
     /// With every value, for outputs of layers whose work another does; made when first asked.
     whole: OnceLock<Ready>,
     workspaces: Workspaces,
-}
-
-/// Layers that depend on a draw, prepared for it, by node.
-type Drawn = Vec<Option<Box<dyn Layer>>>;
-
-/// A plan and its layers, prepared without noise.
-struct Ready {
-    plan: Plan,
-    base: Vec<Box<dyn Layer>>,
-}
-
-impl Ready {
-    fn new(plan: Plan, gradients: bool, model: &Model, engine: &Engine) -> Self {
-        let mut ready = Self {
-            base: Vec::new(),
-            plan,
-        };
-        let (params, simd) = (&model.params, engine.simd());
-        let layers = 0..ready.plan.layers.len();
-        let base = layers.map(|i| ready.prepared(i, params, Noise::Off, simd, gradients));
-        ready.base = base.collect();
-        ready
-    }
-
-    /// Forward alone, with binary layers on bits; `None` where there are none.
-    fn on_bits(model: &Model, engine: &Engine) -> Option<Self> {
-        let plan = plan_on_bits(&model.graph, &model.params, engine.simd())?;
-        Some(Self::new(plan, false, model, engine))
-    }
-
-    fn prepared(
-        &self,
-        i: usize,
-        params: &[Vec<Vec<f32>>],
-        noise: Noise,
-        simd: Simd,
-        input_gradient: bool,
-    ) -> Box<dyn Layer> {
-        let mut layer = self.plan.layers[i].clone();
-        layer.prepare(arguments(
-            &self.plan,
-            i,
-            params,
-            noise,
-            simd,
-            input_gradient,
-        ));
-        layer
-    }
-
-    /// Runs the nodes up to `output` whose dependence on noise is `noisy`.
-    fn forward(
-        &self,
-        run: &mut Run<'_>,
-        drawn: &[Option<Box<dyn Layer>>],
-        output: usize,
-        noisy: bool,
-    ) {
-        let layers = Layers {
-            base: &self.base,
-            drawn,
-        };
-        for i in (0..output).filter(|&i| self.plan.noisy[i] == noisy) {
-            run.forward(i, &layers);
-        }
-    }
-
-    /// Runs back the nodes under the last tap whose dependence on noise is `noisy`. What a tap
-    /// pulls enters when its own node is next: until then others may use its buffer.
-    fn backward(
-        &self,
-        run: &mut Run<'_>,
-        drawn: &[Option<Box<dyn Layer>>],
-        taps: &[Tapped<'_>],
-        noisy: bool,
-    ) {
-        let layers = Layers {
-            base: &self.base,
-            drawn,
-        };
-        let nodes = (0..Tapped::last(taps)).rev();
-        for i in nodes.filter(|&i| self.plan.noisy[i] == noisy) {
-            for tap in taps.iter().filter(|tap| tap.value == i + 1) {
-                run.add_gradient(tap.value, if noisy { &tap.pulled } else { &tap.sum });
-            }
-            run.backward(i, &layers, &|_| true, false);
-        }
-    }
-
-    /// One chunk of [`Network::vjp`].
-    fn pull(
-        &self,
-        run: &mut Run<'_>,
-        drawn: &[Drawn],
-        taps: &mut [Tapped<'_>],
-        upstream: &Upstream<'_>,
-    ) {
-        let last = Tapped::last(taps);
-        self.forward(run, &[], last, false);
-        for (k, drawn) in drawn.iter().enumerate() {
-            self.forward(run, drawn, last, true);
-            for tap in &mut *taps {
-                run.rows(tap.value, tap.outputs);
-            }
-            Tapped::ask(taps, run.chunk, k, upstream);
-            self.backward(run, drawn, taps, true);
-            run.next_draw();
-        }
-        self.backward(run, &[], taps, false);
-    }
-}
-
-/// A tap of one chunk.
-struct Tapped<'a> {
-    value: usize,
-    /// Numbers of one example.
-    width: usize,
-    /// Under the present draw, `(examples, width)`.
-    outputs: &'a mut [f32],
-    /// Upstream gradient of the present draw.
-    pulled: Vec<f32>,
-    /// The same summed over draws.
-    sum: Vec<f32>,
-}
-
-impl<'a> Tapped<'a> {
-    fn new(value: usize, width: usize, outputs: &'a mut [f32]) -> Self {
-        Self {
-            value,
-            width,
-            pulled: vec![0.0; outputs.len()],
-            sum: vec![0.0; outputs.len()],
-            outputs,
-        }
-    }
-
-    /// The last value that is asked for.
-    fn last(taps: &[Self]) -> usize {
-        taps.iter().map(|tap| tap.value).max().unwrap_or(0)
-    }
-
-    /// Asks for the upstream gradients of draw `k`.
-    fn ask(taps: &mut [Self], chunk: &Chunk, k: usize, upstream: &Upstream<'_>) {
-        let rows = taps.iter_mut().map(|tap| {
-            tap.pulled.fill(0.0);
-            let pulled = tap.pulled.chunks_exact_mut(tap.width);
-            (tap.outputs.chunks_exact(tap.width), pulled)
-        });
-        let mut rows: Vec<_> = rows.collect();
-        let (mut outputs, mut pulled) = (Vec::new(), Vec::new());
-        for e in 0..chunk.examples {
-            outputs.clear();
-            pulled.clear();
-            for (of_outputs, of_pulled) in &mut rows {
-                outputs.extend(of_outputs.next());
-                pulled.extend(of_pulled.next());
-            }
-            upstream(chunk.first + e, k, &outputs, &mut pulled);
-        }
-        for tap in taps {
-            let terms = tap.sum.iter_mut().zip(&tap.pulled);
-            terms.for_each(|(sum, pulled)| *sum += pulled);
-        }
-    }
-}
-
-/// Room for the rows of each of `values`.
-fn zeros(plan: &Plan, values: &[usize], batch: &Batch<'_>) -> Vec<Vec<f32>> {
-    let zeros = |&value: &usize| vec![0.0; batch.len() * plan.sizes[value]];
-    values.iter().map(zeros).collect()
-}
-
-/// The rows of each chunk of `examples`, a slice for each of `values`.
-fn by_chunk<'a>(
-    plan: &Plan,
-    values: &[usize],
-    rows: &'a mut [Vec<f32>],
-    examples: usize,
-) -> Vec<Vec<&'a mut [f32]>> {
-    let mut chunks: Vec<Vec<_>> = Vec::new();
-    for (value, rows) in values.iter().zip(rows) {
-        for (c, rows) in rows.chunks_mut(examples * plan.sizes[*value]).enumerate() {
-            if c == chunks.len() {
-                chunks.push(Vec::with_capacity(values.len()));
-            }
-            chunks[c].push(rows);
-        }
-    }
-    chunks
 }
 
 impl Network {

@@ -15,6 +15,8 @@ mod graphs;
 mod networks;
 mod ops;
 mod packed;
+mod packed_files;
 mod resnet;
+mod runtimes;
 mod surrogates;
 mod taps;

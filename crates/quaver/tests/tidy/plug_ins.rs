@@ -96,7 +96,7 @@ const FOLDERS: &[Folder] = &[
         source: "crates/quaver-nn/src",
         folder: "op",
         registry: "REGISTRY",
-        shared: &["conv_plan", "pad", "weights"],
+        shared: &["conv_plan", "layer", "pad", "weights"],
         apart: true,
     },
     Folder {
