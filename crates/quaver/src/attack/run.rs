@@ -18,10 +18,10 @@ use super::{Attack, AttackError, Case, Flags, Perturbed, Setting, Start};
 
 mod aim;
 mod check;
-mod judge;
 mod options;
 mod restart;
 mod start;
+mod tally;
 
 pub use options::{Inputs, Options};
 use restart::{Kept, Rank, rank};
@@ -199,7 +199,7 @@ impl<'a, 'i> Runner<'a, 'i> {
             },
         );
         // An attack that starts from a clean image has already asked what it is taken for.
-        let seen = logits.as_ref().map(judge::of_logits).unwrap_or_default();
+        let seen = logits.as_ref().map(tally::of_logits).unwrap_or_default();
         Ok((outcomes.collect(), seen))
     }
 
@@ -298,7 +298,7 @@ impl<'a, 'i> Runner<'a, 'i> {
             pass: first_pass,
         };
         let batch = self.batch(pixels, ids)?;
-        Ok(judge::tallies(self.model, batch, self.decision, draw)?)
+        Ok(tally::tallies(self.model, batch, self.decision, draw)?)
     }
 
     /// Ranks for the choice among restarts, on passes after those that decide success: the

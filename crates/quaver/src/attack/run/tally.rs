@@ -1,4 +1,4 @@
-//! What a classifier answers on fresh passes.
+//! Passes over attacked images: on fresh noise, or from logits that are known.
 
 use ndarray::{Array2, ArrayView1};
 
