@@ -11,8 +11,8 @@ use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspaces, chunk_examples};
 use crate::model::Model;
-use crate::noise::{Draw, Noise};
-use crate::op::{Stochastic, size};
+use crate::noise::{Draw, Noise, Randomness};
+use crate::op::size;
 use crate::plan::{Keep, Plan};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -107,7 +107,7 @@ impl Network {
     }
 
     /// What is random while noise is on.
-    pub fn randomness(&self) -> Stochastic {
+    pub fn randomness(&self) -> Randomness {
         self.fast.plan.randomness()
     }
 
@@ -161,7 +161,7 @@ impl Network {
     fn drawn(&self, ready: &Ready, noise: Noise, input_gradient: bool) -> Drawn {
         let plan = &ready.plan;
         let draw = |i: usize| {
-            let random = noise != Noise::Off && plan.stochastic[i] != Stochastic::No;
+            let random = noise != Noise::Off && plan.stochastic[i] != Randomness::None;
             let (params, simd) = (&self.model.params, self.engine.simd());
             random.then(|| ready.prepared(i, params, noise, simd, input_gradient))
         };
@@ -347,7 +347,7 @@ impl Network {
     /// Passes whose drawn weights are held at once.
     fn passes_at_once(&self) -> u32 {
         let drawn = |i: usize| match self.fast.plan.stochastic[i] {
-            Stochastic::PerPass => {
+            Randomness::PerPass => {
                 self.model.params[i].iter().map(Vec::len).sum::<usize>() * 2 * size_of::<f32>()
             }
             _ => 0,

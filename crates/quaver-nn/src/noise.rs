@@ -50,6 +50,18 @@ pub enum Noise {
     Draw(Draw),
 }
 
+/// How an output is random while [`Noise`] is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Randomness {
+    /// Not at all.
+    None,
+    /// Drawn for each example (dropout).
+    PerExample,
+    /// Drawn once for each pass, shared by all examples (stochastic weights), maybe dropout too.
+    PerPass,
+}
+
 impl Noise {
     /// A draw of `purpose` at `pass`.
     pub const fn draw(seed: u64, purpose: Purpose, pass: u32) -> Self {

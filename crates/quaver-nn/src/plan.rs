@@ -3,7 +3,8 @@
 
 use crate::exact_sum::ExactSum;
 use crate::graph::Graph;
-use crate::op::{Dropout, Layer, Stochastic, size};
+use crate::noise::Randomness;
+use crate::op::{Dropout, Layer, size};
 use crate::signs::Signs;
 
 /// What a run over a chunk keeps.
@@ -63,7 +64,7 @@ pub(crate) struct Plan {
     pub(crate) sizes: Vec<usize>,
     /// Whether a node's output depends on noise. Those that do not form the prefix.
     pub(crate) noisy: Vec<bool>,
-    pub(crate) stochastic: Vec<Stochastic>,
+    pub(crate) stochastic: Vec<Randomness>,
     /// Whether a value depends on a trainable parameter.
     pub(crate) trained: Vec<bool>,
     /// What is binary.
@@ -110,12 +111,12 @@ impl Plan {
                 *size = 0;
             }
         }
-        let stochastic: Vec<Stochastic> = nodes.iter().map(|node| node.op.stochastic()).collect();
+        let stochastic: Vec<Randomness> = nodes.iter().map(|node| node.op.stochastic()).collect();
         let mut noisy = Vec::new();
         let mut trained = vec![false];
         for (i, params) in graph.params().iter().enumerate() {
             let noisy_input = inputs[i].iter().any(|&v| v > 0 && noisy[v - 1]);
-            noisy.push(stochastic[i] != Stochastic::No || noisy_input);
+            noisy.push(stochastic[i] != Randomness::None || noisy_input);
             let own = params.iter().any(|param| param.trainable);
             trained.push(own || inputs[i].iter().any(|&v| trained[v]));
         }
@@ -238,12 +239,12 @@ impl Plan {
     }
 
     /// What is random at all.
-    pub(crate) fn randomness(&self) -> Stochastic {
+    pub(crate) fn randomness(&self) -> Randomness {
         let is = |kind| self.stochastic.contains(&kind);
-        match (is(Stochastic::PerPass), is(Stochastic::PerExample)) {
-            (true, _) => Stochastic::PerPass,
-            (_, true) => Stochastic::PerExample,
-            _ => Stochastic::No,
+        match (is(Randomness::PerPass), is(Randomness::PerExample)) {
+            (true, _) => Randomness::PerPass,
+            (_, true) => Randomness::PerExample,
+            _ => Randomness::None,
         }
     }
 }

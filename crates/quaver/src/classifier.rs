@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array4, ArrayView4};
 pub use quaver_nn::network::{PassSink, Tap, Upstream};
-pub use quaver_nn::noise::{Draw, Noise, Purpose};
+pub use quaver_nn::noise::{Draw, Noise, Purpose, Randomness};
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,18 +25,6 @@ pub(crate) fn pixels(images: ArrayView4<'_, f32>) -> Cow<'_, [f32]> {
         Some(pixels) => Cow::Borrowed(pixels),
         None => Cow::Owned(images.iter().copied().collect()),
     }
-}
-
-/// How a classifier's output is random while [`Noise`] is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Randomness {
-    /// Not at all.
-    None,
-    /// Drawn for each example (dropout).
-    PerExample,
-    /// Drawn once for each pass, shared by all examples (stochastic weights), maybe dropout too.
-    PerPass,
 }
 
 /// Outputs and their pull-back to the input.

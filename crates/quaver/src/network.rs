@@ -8,7 +8,6 @@ use ndarray::{Array2, Array4};
 use quaver_nn::engine::Engine;
 use quaver_nn::model::Model;
 use quaver_nn::network::{self, UnknownNode};
-use quaver_nn::op::Stochastic;
 use quaver_nn::{Batch as Rows, Pixels};
 use std::sync::Arc;
 
@@ -141,11 +140,7 @@ impl Classifier for Network {
     }
 
     fn randomness(&self) -> Randomness {
-        match self.inner.randomness() {
-            Stochastic::No => Randomness::None,
-            Stochastic::PerExample => Randomness::PerExample,
-            Stochastic::PerPass => Randomness::PerPass,
-        }
+        self.inner.randomness()
     }
 
     fn logits(&self, batch: Batch<'_>, noise: Noise) -> Result<Array2<f32>, ClassifierError> {

@@ -4,10 +4,11 @@ use super::conv_plan::{Positions, TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
 use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
-use super::{Shape, Stochastic, scratch_of, single};
+use super::{Shape, scratch_of, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
+use crate::noise::Randomness;
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -103,7 +104,7 @@ impl Op for Conv2d {
         let shape = vec![self.out_channels, self.in_channels, kh, kw];
         weight_params(shape, self.bias, self.quantizer.as_ref())
     }
-    fn stochastic(&self) -> Stochastic {
+    fn stochastic(&self) -> Randomness {
         weight_stochastic(self.quantizer.as_ref())
     }
     fn layer(&self, inputs: &[Shape]) -> BuiltLayer {

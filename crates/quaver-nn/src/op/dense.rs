@@ -2,11 +2,12 @@
 
 use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare, Shape};
-use super::{MAX_BLOCKS, Stochastic, single};
+use super::{MAX_BLOCKS, single};
 use crate::kernel::outer::{Outer, OuterPart};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::transpose::ToExamples;
 use crate::kernel::{LANES, Lanes, Simd, flat_mut};
+use crate::noise::Randomness;
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl Op for Dense {
         let shape = vec![self.out_features, self.in_features];
         weight_params(shape, self.bias, self.quantizer.as_ref())
     }
-    fn stochastic(&self) -> Stochastic {
+    fn stochastic(&self) -> Randomness {
         weight_stochastic(self.quantizer.as_ref())
     }
     fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {

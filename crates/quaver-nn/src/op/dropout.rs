@@ -1,10 +1,10 @@
 //! Inverted dropout with noise that replays.
 
+use super::single;
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Prepare, Shape};
-use super::{Stochastic, single};
 use crate::kernel::mask::Mask;
 use crate::kernel::{LANES, Lanes, Simd};
-use crate::noise::LayerDraw;
+use crate::noise::{LayerDraw, Randomness};
 use serde::{Deserialize, Serialize};
 
 /// Inverted dropout (Srivastava et al., "Dropout", 2014): each element is 0 with probability
@@ -75,11 +75,11 @@ impl Op for Dropout {
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, OpError> {
         single("dropout", inputs, None, "one input").cloned()
     }
-    fn stochastic(&self) -> Stochastic {
+    fn stochastic(&self) -> Randomness {
         if self.p > 0.0 {
-            Stochastic::PerExample
+            Randomness::PerExample
         } else {
-            Stochastic::No
+            Randomness::None
         }
     }
     fn layer(&self, _inputs: &[Shape]) -> BuiltLayer {

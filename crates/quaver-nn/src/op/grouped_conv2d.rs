@@ -2,10 +2,11 @@
 
 use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
-use super::{Shape, Stochastic, single};
+use super::{Shape, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
 use crate::kernel::tap::{TapPlan, TapProduct, pack, tile_outputs};
 use crate::kernel::{Lanes, Simd};
+use crate::noise::Randomness;
 use crate::quantizer::Quantization;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -104,7 +105,7 @@ impl Op for GroupedConv2d {
         let shape = vec![self.out_channels, channels, kh, kw];
         weight_params(shape, self.bias, self.quantizer.as_ref())
     }
-    fn stochastic(&self) -> Stochastic {
+    fn stochastic(&self) -> Randomness {
         weight_stochastic(self.quantizer.as_ref())
     }
     fn layer(&self, inputs: &[Shape]) -> BuiltLayer {

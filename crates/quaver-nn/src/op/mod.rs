@@ -47,22 +47,12 @@ pub use zero_pad2d::ZeroPad2d;
 pub use crate::op_error::OpError;
 pub(crate) use layer::{Backward, Coupling, Forward, Layer, MAX_BLOCKS, Part, Prepare, scratch_of};
 
+use crate::noise::Randomness;
 use serde_json::Value;
 use std::fmt::Debug;
 
 /// Shape of one example: `[channels, height, width]` or `[features]`.
 pub type Shape = Vec<usize>;
-
-/// What about an op is random while noise is on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stochastic {
-    /// Nothing.
-    No,
-    /// Something drawn for each example.
-    PerExample,
-    /// Something drawn once for each pass.
-    PerPass,
-}
 
 /// How a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,8 +94,8 @@ pub trait Op: OpObject + Debug + Send + Sync {
         Vec::new()
     }
     /// What is random about it.
-    fn stochastic(&self) -> Stochastic {
-        Stochastic::No
+    fn stochastic(&self) -> Randomness {
+        Randomness::None
     }
     /// The op at given input shapes, which [`Op::shape`] has accepted.
     fn layer(&self, inputs: &[Shape]) -> BuiltLayer;

@@ -1,8 +1,9 @@
 //! What convolutions and dense layers share: how weights start, are quantized and get their
 //! biases' gradient.
 
-use super::{Init, Param, Prepare, Stochastic};
+use super::{Init, Param, Prepare};
 use crate::kernel::{Lanes, Simd};
+use crate::noise::Randomness;
 use crate::quantizer::Quantization;
 
 /// Where latent weights and biases start: quantized layers from a cut normal of deviation
@@ -37,11 +38,11 @@ pub(super) fn weight_params(
 }
 
 /// What calls on a trained network draw; the trainer asks quantizers itself.
-pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Stochastic {
+pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Randomness {
     if quantizer.is_some_and(|q| q.get().is_stochastic_at_test()) {
-        Stochastic::PerPass
+        Randomness::PerPass
     } else {
-        Stochastic::No
+        Randomness::None
     }
 }
 

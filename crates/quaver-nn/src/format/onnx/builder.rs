@@ -3,7 +3,8 @@
 use super::error::{OnnxError, Reason};
 use crate::graph::Graph;
 use crate::model::{Info, Model};
-use crate::op::{Op, Shape, Stochastic, from_config};
+use crate::noise::Randomness;
+use crate::op::{Op, Shape, from_config};
 
 /// A layer with its numbers.
 pub(super) struct Layer {
@@ -53,7 +54,7 @@ impl Builder {
         if op.params(&shapes).len() != params.len() {
             return Err(format!("{} takes other parameters", op.name()));
         }
-        if params.is_empty() && op.stochastic() == Stochastic::No {
+        if params.is_empty() && op.stochastic() == Randomness::None {
             let same = |layer: &Layer| {
                 layer.inputs == inputs
                     && layer.op.name() == op.name()
