@@ -24,6 +24,25 @@ impl Batch<'_> {
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
+
+    /// Where in [`Batch::pixels`] the example of row `row` stands.
+    pub(crate) fn index(&self, row: usize) -> usize {
+        self.rows.map_or(row, |rows| rows[row])
+    }
+
+    /// Copies the pixels of row `row` out, as numbers.
+    pub fn copy(&self, row: usize, to: &mut [f32]) {
+        let from = self.index(row) * to.len();
+        match self.pixels {
+            Pixels::U8(pixels) => {
+                let bytes = &pixels[from..from + to.len()];
+                for (to, byte) in to.iter_mut().zip(bytes) {
+                    *to = UNIT[usize::from(*byte)];
+                }
+            }
+            Pixels::F32(pixels) => to.copy_from_slice(&pixels[from..from + to.len()]),
+        }
+    }
 }
 
 /// value / 255 for every byte.

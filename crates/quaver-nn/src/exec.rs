@@ -136,9 +136,8 @@ impl<'a> Run<'a> {
         for (b, block) in lanes.chunks_exact_mut(size).enumerate() {
             let first = chunk.first + b * LANES;
             let examples = LANES.min(chunk.examples - b * LANES);
-            let index = |l: usize| batch.rows.map_or(first + l, |rows| rows[first + l]);
             let starts: [usize; LANES] = array::from_fn(|l| match l < examples {
-                true => index(l) * size,
+                true => batch.index(first + l) * size,
                 false => 0,
             });
             let (simd, at) = (self.simd, |i| i);

@@ -32,6 +32,7 @@ pub mod profile;
 pub mod quantizer;
 mod signs;
 mod sparse_conv;
+pub mod spec;
 pub mod train;
 
 pub use batch::{Batch, Pixels};

@@ -62,14 +62,40 @@ pub struct TrainingRecord {
     pub epochs: u32,
     /// Images a step.
     pub batch_size: usize,
-    /// Learning rate of Adam.
+    /// Learning rate, before the schedule.
     pub learning_rate: f64,
+    /// What was done with a batch: the spec of the training step.
+    #[serde(default = "plain_step")]
+    pub step: String,
+    /// Spec of the optimizer.
+    #[serde(default = "plain_optimizer")]
+    pub optimizer: String,
+    /// Spec of how the learning rate changed.
+    #[serde(default = "plain_schedule")]
+    pub schedule: String,
+    /// Epochs that the schedule was laid out for, where it depends on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_epochs: Option<u32>,
+    /// Specs of the changes of training images, in order.
+    #[serde(default)]
+    pub augment: Vec<String>,
     /// Seed of starting weights, order and noise.
     pub seed: u64,
     /// Mean loss over the last epoch, in nats.
     pub loss: f64,
     /// Accuracy over the last epoch's training batches, noise on, a fraction.
     pub accuracy: f64,
+}
+
+// What files of schema 1 do not say, as there was nothing else.
+fn plain_step() -> String {
+    "cross-entropy".into()
+}
+fn plain_optimizer() -> String {
+    "adam(beta1=0.9,beta2=0.999,eps=1e-8)".into()
+}
+fn plain_schedule() -> String {
+    "constant(warmup=0)".into()
 }
 
 /// A network with parameter values.

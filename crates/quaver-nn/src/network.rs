@@ -78,6 +78,19 @@ impl Network {
         Self { bits: None, ..self }
     }
 
+    /// Takes other values of the parameters, in the memory of those before. Binary layers then
+    /// work on floats: to find their thresholds anew would take longer.
+    pub(crate) fn refresh(&mut self, params: &[Vec<Vec<f32>>]) {
+        let model = Arc::make_mut(&mut self.model);
+        let values = model.params.iter_mut().flatten();
+        for (to, from) in values.zip(params.iter().flatten()) {
+            to.copy_from_slice(from);
+        }
+        self.fast.prepare(true, params, &self.engine);
+        self.bits = None;
+        self.whole = OnceLock::new();
+    }
+
     /// By layer: whether it works on bits where no gradient is asked for.
     pub fn layers_on_bits(&self) -> Vec<bool> {
         match &self.bits {

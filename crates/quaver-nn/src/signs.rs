@@ -150,7 +150,6 @@ mod tests {
     /// Names of the products and of the masks of an architecture in a topology.
     fn found(arch: &str, topology: &str, dropout: f64) -> (Vec<String>, Vec<String>) {
         let spec = Spec {
-            filters: None,
             arch: arch.into(),
             precision: Topology::find(topology).unwrap().precision().unwrap(),
             dropout,

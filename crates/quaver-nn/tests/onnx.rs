@@ -49,7 +49,6 @@ fn every_network_comes_back() {
     for arch in ARCHITECTURES {
         for topology in TOPOLOGIES {
             let spec = Spec {
-                filters: None,
                 arch: arch.name.into(),
                 precision: topology.precision().unwrap(),
                 dropout: topology.dropout,
@@ -291,7 +290,6 @@ fn exported() -> Vec<(String, Model)> {
         .flat_map(|arch| TOPOLOGIES.iter().map(move |topology| (arch, topology)));
     let trained = pairs.map(|(arch, topology)| {
         let spec = Spec {
-            filters: None,
             arch: arch.name.into(),
             precision: topology.precision().unwrap(),
             dropout: topology.dropout,

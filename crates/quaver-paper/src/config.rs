@@ -1,12 +1,12 @@
 //! [`Config`]: everything that decides the results of a run but the data.
 
-use quaver_nn::arch::{ARCHITECTURES, DropoutPlacement};
+use quaver_nn::arch::{Architecture, DropoutPlacement};
 use serde::{Deserialize, Serialize};
 
 use super::PaperError;
 use quaver::attack::noise::{MAX_DRAWS, NoiseMode};
 use quaver::attack::{self, Dialect, LabelSource};
-use quaver::spec::{SpecError, check_range, find_name};
+use quaver::spec::{SpecError, check_range};
 
 /// The experiment of the paper. Keys are kebab-case, named like the command's flags.
 ///
@@ -129,8 +129,7 @@ impl Config {
     /// # Errors
     /// [`PaperError`] naming the first that is not.
     pub fn check(&self) -> Result<(), PaperError> {
-        let names: Vec<&str> = ARCHITECTURES.iter().map(|arch| arch.name).collect();
-        find_name("architecture", &self.arch, &names)?;
+        Architecture::find(&self.arch)?;
         check_range("seeds", self.seeds, 1..=1000, "1 to 1000")?;
         let last = u64::from(self.seeds) - 1;
         check_range("seed", self.seed, ..=u64::MAX - last, "below 2^64")?;

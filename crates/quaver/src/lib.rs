@@ -21,10 +21,9 @@ pub mod observe;
 pub mod report;
 pub mod rng;
 pub mod run;
-pub mod spec;
 pub mod threat;
 pub mod training;
 pub mod uncertainty;
 pub mod wrap;
 
-pub use quaver_nn::atomic_file;
+pub use quaver_nn::{atomic_file, spec};

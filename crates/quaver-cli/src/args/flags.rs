@@ -95,8 +95,8 @@ pub(crate) struct Report {
 /// The network to build.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct NetworkArgs {
-    /// Architecture (see `quaver list`)
-    #[arg(long, default_value = "lenet5")]
+    /// Architecture with its parameters, e.g. "resnet(depth=14,width=8)" (see `quaver list`)
+    #[arg(long, default_value = "lenet5", value_name = "SPEC")]
     pub(crate) arch: String,
     /// Topology (see `quaver list`)
     #[arg(long, default_value = "full-precision")]
@@ -117,9 +117,9 @@ pub(crate) struct NetworkArgs {
     /// Quantize the first and the last layer too
     #[arg(long)]
     pub(crate) quantize_first_and_last: bool,
-    /// Filters of the first convolution of cleverhans-cnn; 64, or the weights' on import
-    #[arg(long, value_parser = whole::<usize>(1..=4096))]
-    pub(crate) filters: Option<usize>,
+    /// Short for the parameter `filters` of --arch, e.g. "cleverhans-cnn(filters=32)"
+    #[arg(long, value_name = "N")]
+    pub(crate) filters: Option<String>,
     /// Batch normalization in a full-precision network too
     #[arg(long)]
     pub(crate) batch_norm: bool,
@@ -145,9 +145,26 @@ pub(crate) struct Train {
     /// Images a step
     #[arg(long, default_value_t = 64, value_parser = whole::<u32>(2..=65_536))]
     pub(crate) batch_size: u32,
-    /// Learning rate of Adam
+    /// Learning rate, before the schedule
     #[arg(long, default_value_t = 1e-3, value_parser = real((Bound::Excluded(0.0), Bound::Unbounded)))]
     pub(crate) learning_rate: f64,
+    /// What is done with a batch, e.g. "adversarial(eps=0.1,n_steps=7)" (see `quaver list`)
+    #[arg(long, value_name = "SPEC", default_value = "cross-entropy")]
+    pub(crate) step: String,
+    /// Optimizer, e.g. "sgd(momentum=0.9)" (see `quaver list`)
+    #[arg(long, value_name = "SPEC", default_value = "adam")]
+    pub(crate) optimizer: String,
+    /// How the learning rate changes, e.g. "cosine(warmup=1)" (see `quaver list`)
+    #[arg(long, value_name = "SPEC", default_value = "constant")]
+    pub(crate) schedule: String,
+    /// Random changes of the images, in order, e.g. "shift(pixels=2),cut-out" (see `quaver list`)
+    #[arg(
+        long,
+        value_name = "SPEC[,SPEC]",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) augment: String,
     /// Training images; all unless given
     #[arg(long, value_parser = whole::<usize>(2..))]
     pub(crate) train_images: Option<usize>,

@@ -4,12 +4,15 @@ use crate::Ending;
 use crate::output::print;
 use quaver::attack::{self, objective};
 use quaver::evaluate::checks::CHECKS;
-use quaver::spec::Parameter;
+use quaver::spec::{Parameter, PlugIn};
+use quaver::training::{augment::AUGMENTATIONS, step::STEPS};
 use quaver::uncertainty::MEASURES;
 use quaver::{data, detect, wrap};
 use quaver_nn::Simd;
 use quaver_nn::arch::{ARCHITECTURES, TOPOLOGIES};
+use quaver_nn::optim::OPTIMIZERS;
 use quaver_nn::quantizer::Quantization;
+use quaver_nn::train::schedule::SCHEDULES;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -69,6 +72,11 @@ fn dataset(entry: &&data::source::Entry) -> Row {
     Row::new(entry.id, title)
 }
 
+fn plug_ins<T: ?Sized>(registry: &[&PlugIn<T>]) -> Vec<Row> {
+    let row = |one: &&PlugIn<T>| Row::new(one.id, one.title).taking(one.parameters);
+    registry.iter().map(row).collect()
+}
+
 /// Everything that is found by name, by kind.
 fn kinds() -> Vec<(&'static str, Vec<Row>)> {
     let attack = |e: &&attack::Entry| {
@@ -85,10 +93,11 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
             "architectures",
             ARCHITECTURES
                 .iter()
-                .map(|a| Row::new(a.name, a.title))
+                .map(|a| Row::new(a.name, a.title).taking(a.parameters))
                 .collect(),
         ),
         ("attacks", attack::REGISTRY.iter().map(attack).collect()),
+        ("augmentations", plug_ins(AUGMENTATIONS)),
         (
             "checks",
             CHECKS.iter().map(|c| Row::new(c.id, c.title)).collect(),
@@ -112,11 +121,14 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
             "objectives",
             objective::REGISTRY.iter().map(objective).collect(),
         ),
+        ("optimizers", plug_ins(OPTIMIZERS)),
         ("quantizers", named(&mut Quantization::names())),
+        ("schedules", plug_ins(SCHEDULES)),
         (
             "simd",
             named(&mut Simd::available().into_iter().map(Simd::name)),
         ),
+        ("steps", plug_ins(STEPS)),
         (
             "topologies",
             TOPOLOGIES

@@ -6,13 +6,11 @@ use crate::context::{Context, check_output};
 use crate::output::{print, tell};
 use anyhow::{Context as _, bail};
 use quaver::data::Split;
-use quaver::spec::{Spec as Text, Value, find_name};
-use quaver::training::{Recipe, checkpoint_path, train};
+use quaver::spec::{Spec as Text, Value, find_name, split_list};
+use quaver::training::{Config, Recipe, checkpoint_path, train};
 use quaver_nn::arch::{DropoutPlacement, Spec, TOPOLOGIES, Topology};
 use quaver_nn::format::safetensors;
-use quaver_nn::optim::Adam;
 use quaver_nn::quantizer::Quantization;
-use quaver_nn::train::Config;
 use std::path::Path;
 
 /// The network that the flags describe, for images of `input`.
@@ -32,9 +30,16 @@ pub(crate) fn network_spec(
     }
     precision.first_and_last |= args.quantize_first_and_last;
     precision.batch_norm |= args.batch_norm;
+    let arch = match &args.filters {
+        Some(filters) => args
+            .arch
+            .parse::<Text>()?
+            .with("filters", filters)?
+            .to_string(),
+        None => args.arch.clone(),
+    };
     let spec = Spec {
-        filters: args.filters,
-        arch: args.arch.clone(),
+        arch,
         precision,
         dropout: probability(args.dropout.as_deref())?.unwrap_or(topology.dropout),
         dropout_placement: match args.dropout_placement {
@@ -80,24 +85,26 @@ fn interrupted(checkpoint: &Path) -> String {
 }
 
 pub(crate) fn run(context: &Context, args: &Train) -> anyhow::Result<Ending> {
-    network_spec(&args.network, [1, 28, 28], 10)?;
+    let augment = split_list(&args.augment).context("--augment: parentheses do not balance")?;
+    let mut recipe = Recipe {
+        network: network_spec(&args.network, [1, 28, 28], 10)?,
+        topology: &args.network.topology,
+        config: Config {
+            epochs: args.epochs,
+            batch_size: args.batch_size as usize,
+            learning_rate: args.learning_rate,
+            seed: context.common.seed,
+            step: args.step.clone(),
+            optimizer: args.optimizer.clone(),
+            schedule: args.schedule.clone(),
+            augment: augment.into_iter().map(str::to_owned).collect(),
+        },
+    };
+    // Refused here, before anything is read.
+    recipe.check()?;
     check_output(&args.out)?;
     let data = context.dataset(&args.data, Split::Train, args.train_images)?;
-    let network = network_spec(&args.network, data.image_shape(), data.n_classes())?;
-    let config = Config {
-        epochs: args.epochs,
-        batch_size: args.batch_size as usize,
-        adam: Adam {
-            learning_rate: args.learning_rate,
-            ..Adam::default()
-        },
-        seed: context.common.seed,
-    };
-    let recipe = Recipe {
-        network,
-        topology: &args.network.topology,
-        config,
-    };
+    recipe.network = network_spec(&args.network, data.image_shape(), data.n_classes())?;
     let checkpoint = checkpoint_path(&args.out);
     let trained = train(
         &recipe,

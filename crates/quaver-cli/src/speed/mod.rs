@@ -83,7 +83,6 @@ impl Subject {
         let known = Topology::find(topology)
             .ok_or_else(|| anyhow::anyhow!("unknown topology {topology:?}; see quaver list"))?;
         let spec = Spec {
-            filters: None,
             arch: arch.into(),
             precision: known.precision()?,
             dropout: known.dropout,

@@ -13,7 +13,7 @@ use quaver_nn::Pixels;
 use quaver_nn::engine::Engine;
 use quaver_nn::loss::cross_entropy;
 use quaver_nn::optim::Adam;
-use quaver_nn::train::{CrossEntropy, Set, Step, Trainer};
+use quaver_nn::train::{CrossEntropy, Step, Trainer};
 use std::sync::Arc;
 
 /// Steps after which a network in training starts again.
@@ -196,15 +196,20 @@ impl<'a> Bench<'a> {
 
     fn trainer(&self) -> Trainer {
         let engine = Arc::clone(self.engine);
-        Trainer::new(self.subject.model.clone(), engine, Adam::default(), None)
+        Trainer::new(
+            self.subject.model.clone(),
+            engine,
+            Box::new(Adam::default()),
+            None,
+        )
     }
 
     /// Training steps on the first `n` images, one after another. From time to time training
     /// begins anew: a network that knows its few images has gradients that real ones never have.
     fn steps(&self, n: usize) -> impl FnMut(&mut Trainer) {
         let pixels: Vec<f32> = self.images.x.iter().copied().collect();
-        let rows: Vec<usize> = (0..n).collect();
-        let labels = &self.images.labels;
+        let ids: Vec<u64> = (0..n as u64).collect();
+        let labels = &self.images.labels[..n];
         let mut pass = 0;
         move |trainer| {
             if pass == STEPS {
@@ -217,8 +222,13 @@ impl<'a> Bench<'a> {
                 purpose: Purpose::Train,
                 pass,
             };
-            let pixels = Pixels::F32(&pixels);
-            CrossEntropy.run(trainer, &Set { pixels, labels }, &rows, draw);
+            let batch = quaver_nn::Batch {
+                pixels: Pixels::F32(&pixels),
+                rows: None,
+                ids: &ids,
+            };
+            // The plain step asks for no layer, which alone could fail.
+            let _ = CrossEntropy.run(trainer, &batch, labels, draw);
         }
     }
 }

@@ -16,7 +16,6 @@ use std::path::Path;
 pub(crate) fn save_model(path: &Path, topology: &str) {
     let known = Topology::find(topology).unwrap();
     let spec = Spec {
-        filters: None,
         arch: "lenet5".into(),
         precision: known.precision().unwrap(),
         dropout: known.dropout,

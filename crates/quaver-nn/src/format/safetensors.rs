@@ -1,7 +1,7 @@
 //! Model files: safetensors whose one metadata key, `quaver`, holds graph and facts as JSON
 //! with sorted keys. Tensors are named as PyTorch's `nn.Sequential` names them, so weights
-//! move both ways. A checkpoint carries Adam's state in further tensors; a packed model has
-//! weights that are used as their signs in bits.
+//! move both ways. A checkpoint carries the optimizer's state in further tensors; a packed model
+//! has weights that are used as their signs in bits.
 
 use super::bits;
 use super::header::read;
@@ -17,12 +17,10 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Version of the metadata this program writes; it reads that and the one before, which lacks
-/// wrappers.
+/// Version of the metadata this program writes. It reads all from 1 on: the second added wrappers,
+/// how a model was trained, and the state of any optimizer.
 pub const SCHEMA: u32 = 2;
 const KEY: &str = "quaver";
-const MEAN: &str = "adam.mean/";
-const SQUARE: &str = "adam.square/";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +31,27 @@ struct Metadata {
     /// Optimizer steps, in checkpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<u64>,
+    /// Names of what the optimizer keeps of every parameter, in checkpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    state: Vec<String>,
+}
+
+impl Metadata {
+    /// Names of what the optimizer keeps, each with what stands before the names of its tensors.
+    fn states(&self) -> Vec<(String, String)> {
+        let of = |name: &String| (name.clone(), prefix(name));
+        match self.schema {
+            // Of Adam alone, named after it.
+            1 => ["mean", "square"]
+                .map(|name| (name.into(), format!("adam.{name}/")))
+                .into(),
+            _ => self.state.iter().map(of).collect(),
+        }
+    }
+}
+
+fn prefix(state: &str) -> String {
+    format!("optimizer.{state}/")
 }
 
 /// A model file cannot be used.
@@ -167,6 +186,9 @@ pub fn save(path: &Path, model: &Model, state: Option<&State>) -> Result<(), For
         graph: model.graph.to_json(),
         info: model.info.clone(),
         step: state.map(|state| state.step),
+        state: state.map_or_else(Vec::new, |state| {
+            state.values.iter().map(|(name, _)| name.clone()).collect()
+        }),
     };
     let as_bits = bit_tensors(&model.graph, &model.info);
     let stored =
@@ -179,10 +201,11 @@ pub fn save(path: &Path, model: &Model, state: Option<&State>) -> Result<(), For
             });
     let mut tensors: Vec<Stored> = stored.collect();
     if let Some(state) = state {
-        for (prefix, values) in [(MEAN, &state.mean), (SQUARE, &state.square)] {
+        for (state, values) in &state.values {
             let flat = values.iter().flatten();
             for ((name, shape, _), values) in model.named_params().into_iter().zip(flat) {
-                tensors.push(Stored::floats((format!("{prefix}{name}"), shape, values)));
+                let name = format!("{}{name}", prefix(state));
+                tensors.push(Stored::floats((name, shape, values)));
             }
         }
     }
@@ -334,11 +357,14 @@ pub fn load(path: &Path) -> Result<(Model, Option<State>), FormatError> {
     let mut tensors = tensors(path, &file, &as_bits)?;
     let params = take_params(path, &graph, "", &mut tensors)?;
     let state = match metadata.step {
-        Some(step) => Some(State {
-            step,
-            mean: take_params(path, &graph, MEAN, &mut tensors)?,
-            square: take_params(path, &graph, SQUARE, &mut tensors)?,
-        }),
+        Some(step) => {
+            let states = metadata.states().into_iter();
+            let values = states.map(|(name, prefix)| {
+                Ok((name, take_params(path, &graph, &prefix, &mut tensors)?))
+            });
+            let values = values.collect::<Result<_, FormatError>>()?;
+            Some(State { step, values })
+        }
         None => None,
     };
     if let Some(tensor) = tensors.into_keys().next() {

@@ -137,7 +137,6 @@ mod tests {
     /// What the nodes of an architecture do, a letter each.
     fn letters(arch: &str, topology: &str) -> Option<String> {
         let spec = Spec {
-            filters: None,
             arch: arch.into(),
             precision: Topology::find(topology).unwrap().precision().unwrap(),
             dropout: 0.5,

@@ -1,8 +1,11 @@
 //! Training: a [`Trainer`] takes steps, [`fit`] takes epochs of them.
 
 mod fit;
+pub mod schedule;
+mod step;
 mod trainer;
 mod update;
 
-pub use fit::{Config, CrossEntropy, Epoch, FitError, Set, Step, Watch, fit};
+pub use fit::{Augment, Epoch, FitError, ImageKey, Method, Set, Watch, fit};
+pub use step::{CrossEntropy, Step};
 pub use trainer::{Loss, State, Trainer};

@@ -9,9 +9,10 @@ use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, arguments, chunk_examples};
 use crate::kernel::{LANES, Lanes};
 use crate::model::Model;
+use crate::network::Network;
 use crate::noise::{Draw, Noise};
 use crate::op::{Coupling, Layer, Param};
-use crate::optim::Adam;
+use crate::optim::Optimizer;
 use crate::parallel::{awake, each};
 use crate::plan::{Keep, Plan};
 use crate::profile::{Clock, Phase, Profile};
@@ -26,19 +27,24 @@ const CHUNK_EXAMPLES: usize = 2 * LANES;
 pub struct State {
     /// Steps taken.
     pub step: u64,
-    /// Mean gradient of every parameter.
-    pub mean: Vec<Vec<Vec<f32>>>,
-    /// Mean squared gradient of every parameter.
-    pub square: Vec<Vec<Vec<f32>>>,
+    /// What the optimizer keeps of every parameter, by the names of
+    /// [`Optimizer::states`](crate::optim::Optimizer::states).
+    pub values: Vec<(String, Vec<Vec<Vec<f32>>>)>,
 }
 
 impl State {
-    fn fresh(model: &Model) -> Self {
+    fn fresh(model: &Model, optimizer: &dyn Optimizer) -> Self {
+        let zeros = |name: &&str| (name.to_string(), zeros(&model.params));
         Self {
             step: 0,
-            mean: zeros(&model.params),
-            square: zeros(&model.params),
+            values: optimizer.states().iter().map(zeros).collect(),
         }
+    }
+
+    /// Whether it is of `optimizer`, or of one that keeps the same.
+    pub(super) fn is_of(&self, optimizer: &dyn Optimizer) -> bool {
+        let names = self.values.iter().map(|(name, _)| name.as_str());
+        names.eq(optimizer.states().iter().copied())
     }
 }
 
@@ -63,7 +69,8 @@ pub struct Trainer {
     pub(super) model: Model,
     pub(super) engine: Arc<Engine>,
     pub(super) plan: Plan,
-    pub(super) adam: Adam,
+    pub(super) optimizer: Box<dyn Optimizer>,
+    pub(super) learning_rate: f64,
     pub(super) state: State,
     pub(super) specs: Vec<Vec<Param>>,
     /// As prepared for the present step.
@@ -72,6 +79,10 @@ pub struct Trainer {
     shared: Workspaces,
     pub(super) chunks: Vec<Mutex<ChunkState>>,
     pub(super) profile: Option<Profile>,
+    /// The network as it stood when a step last asked for it.
+    network: Option<Arc<Network>>,
+    /// Whether parameters have moved since.
+    moved: bool,
 }
 
 fn zeros(params: &[Vec<Vec<f32>>]) -> Gradients {
@@ -80,8 +91,14 @@ fn zeros(params: &[Vec<Vec<f32>>]) -> Gradients {
 }
 
 impl Trainer {
-    /// A trainer that continues from `state`, or starts.
-    pub fn new(model: Model, engine: Arc<Engine>, adam: Adam, state: Option<State>) -> Self {
+    /// A trainer that continues from `state`, which is of `optimizer`, or starts. The learning
+    /// rate is 0.001 until [`Trainer::set_learning_rate`].
+    pub fn new(
+        model: Model,
+        engine: Arc<Engine>,
+        optimizer: Box<dyn Optimizer>,
+        state: Option<State>,
+    ) -> Self {
         let plan = Plan::new(&model.graph);
         let mut stages = Vec::new();
         let mut start = 0;
@@ -93,24 +110,58 @@ impl Trainer {
         }
         stages.push(start..plan.layers.len());
         Self {
-            state: state.unwrap_or_else(|| State::fresh(&model)),
+            state: state.unwrap_or_else(|| State::fresh(&model, &*optimizer)),
             specs: model.graph.params(),
             layers: plan.layers.clone(),
             shared: Workspaces::default(),
             chunks: Vec::new(),
             profile: None,
+            network: None,
+            moved: false,
             model,
             engine,
             plan,
-            adam,
+            optimizer,
+            learning_rate: 1e-3,
             stages,
         }
     }
 
+    /// Sets the learning rate of the steps to come.
+    pub fn set_learning_rate(&mut self, rate: f64) {
+        self.learning_rate = rate;
+    }
+
+    /// The network as it stands, for outputs and gradients with respect to images, under running
+    /// statistics and the noise of each call. Its layers are prepared once from step to step, in
+    /// the memory of the time before unless somebody still holds that network.
+    pub fn network(&mut self) -> Arc<Network> {
+        let kept = self.network.take().and_then(|mut network| {
+            let is_current = !self.moved;
+            match Arc::get_mut(&mut network) {
+                _ if is_current => Some(network),
+                Some(inner) => {
+                    inner.refresh(&self.model.params);
+                    Some(network)
+                }
+                None => None,
+            }
+        });
+        let network = kept.unwrap_or_else(|| {
+            let (model, engine) = (Arc::new(self.model.clone()), Arc::clone(&self.engine));
+            // To find the thresholds of bits takes longer than a step asks of them.
+            Arc::new(Network::new(model, engine).on_floats())
+        });
+        self.moved = false;
+        self.network = Some(Arc::clone(&network));
+        network
+    }
+
     /// Starts again from `model`, which has the same graph.
     pub fn restart(&mut self, model: Model) {
-        self.state = State::fresh(&model);
+        self.state = State::fresh(&model, &*self.optimizer);
         self.model = model;
+        self.moved = true;
     }
 
     /// Starts a new profile of the steps to come, over the layers of the model's graph.
@@ -175,6 +226,7 @@ impl Trainer {
                 self.join_backward(0, chunks.len());
             }
             self.update(chunks.len());
+            self.moved = true;
         };
         engine.install(|| awake(helpers, step));
         let losses = self.chunks.iter().take(self.n_chunks(batch.len()));

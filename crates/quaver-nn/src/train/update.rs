@@ -4,9 +4,11 @@
 use super::trainer::{Gradients, Trainer};
 use crate::kernel::{Lanes, Simd};
 use crate::op::Param;
+use crate::optim::{STATES, Update};
 use crate::parallel::each;
 use crate::plan::Plan;
 use crate::profile::{Phase, Profile};
+use std::array;
 use std::mem::take;
 
 /// Elements of a parameter that one task updates.
@@ -37,43 +39,55 @@ impl Trainer {
     /// first chunk's.
     fn optimize(&mut self, gradients: &mut [Gradients], gathered: &Gathered) {
         self.state.step += 1;
-        let (step, adam) = (self.state.step, self.adam);
+        let (step, rate) = (self.state.step, self.learning_rate);
         let (total, rest) = gradients.split_at_mut(1);
+        let (optimizer, simd) = (&*self.optimizer, self.engine.simd());
         let join = Join {
             plan: &self.plan,
             specs: &self.specs,
-            simd: self.engine.simd(),
+            simd,
             profile: self.profile.as_ref(),
             rest,
             gathered,
         };
-        let state = self.state.mean.iter_mut().zip(&mut self.state.square);
+        let mut kept = self.state.values.iter_mut();
+        // Of every parameter in turn.
+        let mut states: [_; STATES] =
+            array::from_fn(|_| kept.next().map(|(_, values)| values.iter_mut().flatten()));
         let params = self.model.params.iter_mut().zip(&mut total[0]);
         let mut pieces = Vec::new();
-        for (i, ((params, gradients), (mean, square))) in params.zip(state).enumerate() {
-            let state = mean.iter_mut().zip(square);
-            let params = params.iter_mut().zip(gradients).zip(state);
-            for (p, ((param, gradient), (mean, square))) in params.enumerate() {
+        for (i, (params, gradients)) in params.enumerate() {
+            for (p, (param, gradient)) in params.iter_mut().zip(gradients).enumerate() {
+                let state = states.each_mut().map(|all| all.as_mut()?.next());
                 let spec = &self.specs[i][p];
                 if !spec.trainable {
                     continue;
                 }
                 let size = join.piece(i, p);
-                let state = mean.chunks_mut(size).zip(square.chunks_mut(size));
+                let state = state.map(|all| all.map_or(&mut [][..], |all| all));
+                let mut state = state.map(|all| all.chunks_mut(size));
                 let param = param.chunks_mut(size).zip(gradient.chunks_mut(size));
-                for (c, ((param, gradient), state)) in param.zip(state).enumerate() {
-                    pieces.push(((i, p, c * size), spec.clip, param, gradient, state));
+                for (c, (params, gradient)) in param.enumerate() {
+                    let state = state.each_mut().map(|all| all.next().unwrap_or_default());
+                    pieces.push(((i, p, c * size), spec.clip, params, gradient, state));
                 }
             }
         }
-        each(pieces, |((i, p, from), clip, param, gradient, state)| {
+        each(pieces, |((i, p, from), clip, params, gradient, state)| {
             join.gradient((i, p), from, gradient);
             Profile::time(join.profile, i, Phase::Update, || {
                 if p == 0 {
-                    join.plan.layers[i].surrogate(param, gradient);
+                    join.plan.layers[i].surrogate(params, gradient);
                 }
-                let adam = || adam.step(step, gradient, param, state, clip);
-                join.simd.vectorize(adam);
+                optimizer.step(Update {
+                    step,
+                    rate,
+                    gradient,
+                    params,
+                    state,
+                    clip,
+                    simd,
+                });
             });
         });
     }

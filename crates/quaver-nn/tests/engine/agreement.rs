@@ -7,8 +7,8 @@ use quaver_nn::graph::Graph;
 use quaver_nn::model::{Info, Model};
 use quaver_nn::network::{Network, Tap};
 use quaver_nn::noise::{Draw, Noise, Purpose};
-use quaver_nn::optim::Adam;
-use quaver_nn::train::Trainer;
+use quaver_nn::optim::{self, Adam, Moments};
+use quaver_nn::train::{CrossEntropy, FitError, Method, Set, State, Trainer, Watch, fit, schedule};
 use quaver_nn::{Batch, Pixels, Simd};
 use std::sync::Arc;
 
@@ -69,6 +69,48 @@ const TRAIN: Draw = Draw {
 };
 pub(crate) const DRAWN: Noise = Noise::draw(4, Purpose::Passes, 2);
 
+/// Epochs, batch size and seed of a run with the plain step, and its optimizer and schedule.
+pub(crate) struct Training {
+    pub(crate) epochs: u32,
+    pub(crate) batch_size: usize,
+    pub(crate) seed: u64,
+    pub(crate) optimizer: &'static str,
+    pub(crate) schedule: &'static str,
+}
+
+impl Training {
+    pub(crate) fn plain(epochs: u32, batch_size: usize, seed: u64) -> Self {
+        Self {
+            epochs,
+            batch_size,
+            seed,
+            optimizer: "adam",
+            schedule: "constant",
+        }
+    }
+
+    pub(crate) fn run(
+        &self,
+        model: Model,
+        from: (u32, Option<State>),
+        set: &Set<'_>,
+        engine: Arc<Engine>,
+        watch: &mut dyn Watch,
+    ) -> Result<(Model, bool), FitError> {
+        let method = Method {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: 1e-3,
+            seed: self.seed,
+            schedule: &*schedule::build(self.schedule).unwrap().0,
+            step: &CrossEntropy,
+            augment: &[],
+        };
+        let optimizer = optim::build(self.optimizer).unwrap().0;
+        fit(model, from, set, &method, optimizer, engine, watch)
+    }
+}
+
 impl Case {
     /// `n` examples in [-1, 1) and random parameters: normalizations get statistics and scales of
     /// both signs, as training leaves them.
@@ -127,10 +169,10 @@ impl Case {
             .unwrap();
         assert_eq!(bits(&outputs), bits(&again[0]), "outputs of vjp");
         // Without momentum Adam's mean gradient is the gradient.
-        let adam = Adam {
+        let adam = Box::new(Adam(Moments {
             beta1: 0.0,
-            ..Adam::default()
-        };
+            ..Moments::default()
+        }));
         let mut trainer = Trainer::new((*self.model).clone(), Arc::clone(engine), adam, None);
         let loss = trainer.step(&self.batch(), TRAIN, &|row, logits, up| {
             up.copy_from_slice(of(row));
@@ -141,7 +183,7 @@ impl Case {
             outputs: bits(&outputs),
             gradient: bits(&gradient),
             loss: loss.to_bits(),
-            weights: all_bits(&trainer.state().mean),
+            weights: all_bits(&trainer.state().values[0].1),
             params: all_bits(&trainer.model().params),
         }
     }

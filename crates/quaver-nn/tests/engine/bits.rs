@@ -1,6 +1,6 @@
 //! What must not change a bit: instruction set, threads, and who else is in the batch.
 
-use crate::agreement::{Case, bits, engine, every_simd, numbers};
+use crate::agreement::{Case, Training, bits, engine, every_simd, numbers};
 use crate::graphs::{dense, residual, stochastic};
 use quaver_nn::engine::Engine;
 use quaver_nn::graph::Graph;
@@ -10,7 +10,7 @@ use quaver_nn::noise::{Draw, Noise, Purpose};
 use quaver_nn::op::{Add, BatchNorm, Dropout};
 use quaver_nn::optim::Adam;
 use quaver_nn::profile::Phase;
-use quaver_nn::train::{Config, CrossEntropy, Epoch, Set, Trainer, Watch, fit};
+use quaver_nn::train::{Epoch, Set, Trainer, Watch};
 use quaver_nn::{Batch, Pixels, Simd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,23 +44,10 @@ fn trained(case: &Case, engine: &Arc<Engine>) -> Vec<Vec<Vec<f32>>> {
         pixels: Pixels::F32(&case.x),
         labels: &labels,
     };
-    let config = Config {
-        epochs: 2,
-        batch_size: 82,
-        adam: Adam::default(),
-        seed: 5,
-    };
+    let training = Training::plain(2, 82, 5);
     let model = (*case.model).clone();
     let engine = Arc::clone(engine);
-    let fitted = fit(
-        model,
-        (0, None),
-        &set,
-        &config,
-        &CrossEntropy,
-        engine,
-        &mut (),
-    );
+    let fitted = training.run(model, (0, None), &set, engine, &mut ());
     fitted.unwrap().0.params
 }
 
@@ -239,7 +226,12 @@ fn a_normalization_that_nothing_reads_is_not_trained() {
     graph.push("out".into(), dense(6, 3), vec![hidden]).unwrap();
     let case = Case::new(graph, 20);
     let model: Model = (*case.model).clone();
-    let mut trainer = Trainer::new(model, engine(1, Simd::best()), Adam::default(), None);
+    let mut trainer = Trainer::new(
+        model,
+        engine(1, Simd::best()),
+        Box::new(Adam::default()),
+        None,
+    );
     let upstream = numbers("other", 60, [-1.0, 1.0]);
     for pass in 0..2 {
         trainer.step(&case.batch(), Draw { pass, ..PASSES }, &|row, _, up| {
@@ -259,7 +251,12 @@ fn a_profile_changes_no_bit() {
     let upstream = numbers("other", 83 * width, [-1.0, 1.0]);
     let step = |profiled: bool| {
         let model: Model = (*case.model).clone();
-        let mut trainer = Trainer::new(model, engine(2, Simd::best()), Adam::default(), None);
+        let mut trainer = Trainer::new(
+            model,
+            engine(2, Simd::best()),
+            Box::new(Adam::default()),
+            None,
+        );
         if profiled {
             trainer.start_profile(|| TICKS.fetch_add(1, Ordering::Relaxed));
         }
@@ -311,24 +308,12 @@ fn a_last_batch_of_one_joins_the_one_before() {
             pixels: Pixels::F32(&case.x),
             labels: &vec![1; n],
         };
-        let config = Config {
-            epochs: 1,
-            batch_size: 4,
-            adam: Adam::default(),
-            seed: 0,
-        };
+        let training = Training::plain(1, 4, 0);
         let (model, mut steps) = ((*case.model).clone(), Steps(Vec::new()));
         let engine = engine(1, Simd::best());
-        fit(
-            model,
-            (0, None),
-            &set,
-            &config,
-            &CrossEntropy,
-            engine,
-            &mut steps,
-        )
-        .unwrap();
+        training
+            .run(model, (0, None), &set, engine, &mut steps)
+            .unwrap();
         assert_eq!(steps.0, expected);
     }
 }
@@ -340,23 +325,10 @@ fn batches_of_no_images_are_refused() {
         pixels: Pixels::F32(&case.x),
         labels: &[0, 1, 2, 3],
     };
-    let config = Config {
-        epochs: 1,
-        batch_size: 0,
-        adam: Adam::default(),
-        seed: 0,
-    };
+    let training = Training::plain(1, 0, 0);
     let model = (*case.model).clone();
     let engine = engine(1, Simd::best());
-    let refused = fit(
-        model,
-        (0, None),
-        &set,
-        &config,
-        &CrossEntropy,
-        engine,
-        &mut (),
-    );
+    let refused = training.run(model, (0, None), &set, engine, &mut ());
     let said = refused.unwrap_err().to_string();
     assert_eq!(said, "batch_size must be at least 1, got 0");
 }

@@ -1,11 +1,11 @@
 //! Model files: they come back as they were, and broken ones are refused in words.
 
-use crate::agreement::{Case, engine, numbers};
+use crate::agreement::{Case, Training, engine, numbers};
 use crate::graphs::{residual, stochastic};
 use quaver_nn::format::safetensors::{FormatError, load, save};
 use quaver_nn::model::{Info, Model, TrainingRecord};
-use quaver_nn::optim::Adam;
-use quaver_nn::train::{Config, CrossEntropy, Epoch, Set, State, Trainer, Watch, fit};
+use quaver_nn::optim::OPTIMIZERS;
+use quaver_nn::train::{Epoch, Set, State, Trainer, Watch, schedule::SCHEDULES};
 use quaver_nn::{Pixels, Simd};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -200,32 +200,28 @@ impl Watch for Checkpoints<'_> {
 }
 
 /// Trains three epochs, or on from a checkpoint, until `stop`.
-fn train(model: Model, from: (u32, Option<State>), path: &Path, stop: u32) -> bool {
+fn train(
+    (optimizer, schedule): (&'static str, &'static str),
+    model: Model,
+    from: (u32, Option<State>),
+    path: &Path,
+    stop: u32,
+) -> bool {
     let pixels = numbers("pixels", 70 * 36, [0.0, 1.0]);
     let labels: Vec<usize> = (0..70).map(|i| i * 3 % 5).collect();
     let set = Set {
         pixels: Pixels::F32(&pixels),
         labels: &labels,
     };
-    let config = Config {
-        epochs: 3,
-        batch_size: 23,
-        adam: Adam::default(),
-        seed: 2,
+    let training = Training {
+        optimizer,
+        schedule,
+        ..Training::plain(3, 23, 2)
     };
     let mut watch = Checkpoints { path, epochs: stop };
     let engine = engine(2, Simd::best());
-    fit(
-        model,
-        from,
-        &set,
-        &config,
-        &CrossEntropy,
-        engine,
-        &mut watch,
-    )
-    .unwrap()
-    .1
+    let trained = training.run(model, from, &set, engine, &mut watch);
+    trained.unwrap().1
 }
 
 #[test]
@@ -239,18 +235,43 @@ fn a_resumed_run_ends_in_the_same_bytes() {
         epochs: 0,
         batch_size: 23,
         learning_rate: 1e-3,
+        step: "cross-entropy".into(),
+        optimizer: String::new(),
+        schedule: String::new(),
+        schedule_epochs: None,
+        augment: Vec::new(),
         seed: 2,
         loss: 0.0,
         accuracy: 0.0,
     });
-    let whole = folder.path().join("whole");
-    assert!(train(model.clone(), (0, None), &whole, 3));
-    let parts = folder.path().join("parts");
-    assert!(!train(model, (0, None), &parts, 1));
-    let (model, state) = load(&parts).unwrap();
-    let done = model.info.training.as_ref().unwrap().epochs;
-    assert_eq!(done, 1);
-    assert_ne!(fs::read(&whole).unwrap(), fs::read(&parts).unwrap());
-    assert!(train(model, (done, state), &parts, 3));
-    assert_eq!(fs::read(&whole).unwrap(), fs::read(&parts).unwrap());
+    let bytes = |path: &Path| fs::read(path).unwrap();
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    let optimizers = OPTIMIZERS.iter().map(|one| (one.id, "constant"));
+    let schedules = SCHEDULES.iter().map(|one| ("adam", one.id));
+    for method in optimizers.chain(schedules) {
+        assert!(train(method, model.clone(), (0, None), &whole, 3));
+        assert!(!train(method, model.clone(), (0, None), &parts, 1));
+        let (model, state) = load(&parts).unwrap();
+        let done = model.info.training.as_ref().unwrap().epochs;
+        assert_eq!(done, 1);
+        assert_ne!(bytes(&whole), bytes(&parts), "{method:?}");
+        assert!(train(method, model, (done, state), &parts, 3));
+        assert_eq!(bytes(&whole), bytes(&parts), "{method:?}");
+    }
+}
+
+#[test]
+fn files_of_schema_1_are_read() {
+    let folder = TempDir::new().unwrap();
+    let model = (*Case::new(stochastic(), 2).model).clone();
+    let path = folder.path().join("c");
+    train(("adam", "constant"), model, (0, None), &path, 1);
+    let (new, state) = load(&path).unwrap();
+    let old = edited(&path, |header| {
+        let header = header.replace("optimizer.", "adam.");
+        let header = header.replace(",\\\"state\\\":[\\\"mean\\\",\\\"square\\\"]", "");
+        header.replace("\\\"schema\\\":2", "\\\"schema\\\":1")
+    });
+    let (old, old_state) = load(&old).unwrap();
+    assert_eq!((new.params, state), (old.params, old_state));
 }

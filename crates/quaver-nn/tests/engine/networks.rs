@@ -10,21 +10,22 @@ const TOLERANCE: f64 = 4e-4;
 
 fn agree(arch: &str, topology: &str) {
     let known = Topology::find(topology).unwrap();
+    // Dense layers' batch statistics need examples, convolutions' have positions.
+    let (spec, n) = match arch {
+        "lenet5" => (arch, 16),
+        "lenet-caffe" => (arch, 8),
+        "resnet" => ("resnet(depth=8,width=3)", 4),
+        "mobilenet" => ("mobilenet(width=3)", 4),
+        _ => (arch, 2),
+    };
     let spec = Spec {
-        filters: None,
-        arch: arch.into(),
+        arch: spec.into(),
         precision: known.precision().unwrap(),
         // A factor of 2 keeps sums of signs exact; others break ties of pooling by rounding.
         dropout: 0.5,
         dropout_placement: DropoutPlacement::All,
         input: vec![1, 28, 28],
         n_classes: 10,
-    };
-    // Dense layers' batch statistics need examples, convolutions' have positions.
-    let n = match arch {
-        "lenet5" => 16,
-        "lenet-caffe" => 8,
-        _ => 2,
     };
     let case = Case::new(spec.graph().unwrap(), n);
     // Fused multiply-add in software takes seconds here; the ops' tests have it.
@@ -62,6 +63,12 @@ networks! {
         rand_bnn, bnn, quantized_2bit, quantized_3bit, quantized_4bit, full_precision, full_precision_bn, bnn_weights
     }
     cleverhans_cnn_scaled {
+        rand_bnn, bnn, quantized_2bit, quantized_3bit, quantized_4bit, full_precision, full_precision_bn, bnn_weights
+    }
+    resnet {
+        rand_bnn, bnn, quantized_2bit, quantized_3bit, quantized_4bit, full_precision, full_precision_bn, bnn_weights
+    }
+    mobilenet {
         rand_bnn, bnn, quantized_2bit, quantized_3bit, quantized_4bit, full_precision, full_precision_bn, bnn_weights
     }
 }

@@ -224,13 +224,14 @@ fn architectures() {
     for arch in [
         "lenet5",
         "lenet-caffe",
-        "cleverhans-cnn",
-        "cleverhans-cnn-scaled",
+        "cleverhans-cnn(filters=20)",
+        "cleverhans-cnn-scaled(filters=20)",
+        "resnet(depth=8,width=20)",
+        "mobilenet(width=10)",
     ] {
         for topology in ["bnn", "rand-bnn"] {
             for dropout_placement in [DropoutPlacement::Dense, DropoutPlacement::All] {
                 let spec = Spec {
-                    filters: arch.starts_with("clever").then_some(20),
                     arch: arch.into(),
                     precision: Topology::find(topology).unwrap().precision().unwrap(),
                     dropout: 0.3,

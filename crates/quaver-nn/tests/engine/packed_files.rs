@@ -11,7 +11,6 @@ use tempfile::TempDir;
 /// A small network of the topology, with what files say of it.
 fn lenet(topology: &str) -> Case {
     let spec = Spec {
-        filters: None,
         arch: "lenet5".into(),
         precision: Topology::find(topology).unwrap().precision().unwrap(),
         dropout: 0.5,

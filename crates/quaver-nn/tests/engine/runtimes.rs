@@ -28,7 +28,6 @@ fn runtimes() -> Vec<Runtime> {
 /// LeNet-5 in a topology.
 fn lenet(topology: &str) -> Graph {
     let spec = Spec {
-        filters: None,
         arch: "lenet5".into(),
         precision: Topology::find(topology).unwrap().precision().unwrap(),
         // A factor of 2 keeps sums of signs exact.

@@ -145,7 +145,6 @@ fn graph(name: &str) -> Graph {
     };
     let topology = Topology::find(topology).expect("known");
     let spec = Spec {
-        filters: None,
         arch: "lenet5".into(),
         precision: topology.precision().expect("builds"),
         dropout: 0.5,

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use quaver_nn::arch::{Precision, Spec, Topology};
 use quaver_nn::format::safetensors::{load, save};
 use quaver_nn::graph::GraphError;
-use quaver_nn::optim::Adam;
-use quaver_nn::train::Config as Fit;
 use serde_json::json;
 
 use super::{Halt, Named, Study, Trained};
@@ -17,7 +15,7 @@ use crate::PaperError;
 use crate::rows::Row;
 use quaver::network::Network;
 use quaver::run::{self, Key, RunError};
-use quaver::training::{self, Recipe, TrainingError};
+use quaver::training::{self, Config, Recipe, TrainingError};
 
 impl Study<'_> {
     pub(super) fn trained(&self, place: usize, row: &Row, seed: u64) -> Result<Trained, Halt> {
@@ -59,13 +57,12 @@ impl Study<'_> {
     fn recipe(&self, row: &Row, seed: u64) -> Result<Recipe<'static>, PaperError> {
         let graph = |source| {
             let node = row.id.to_owned();
-            TrainingError::from(GraphError::Op { node, source })
+            TrainingError::Network(GraphError::Op { node, source }.into())
         };
         let precision = Topology::find(row.id)
             .map_or_else(|| Ok(Precision::default()), |topology| topology.precision());
         Ok(Recipe {
             network: Spec {
-                filters: None,
                 arch: self.config.arch.clone(),
                 precision: precision.map_err(graph)?,
                 dropout: row.dropout,
@@ -74,14 +71,12 @@ impl Study<'_> {
                 n_classes: self.train.n_classes(),
             },
             topology: row.id,
-            config: Fit {
+            config: Config {
                 epochs: self.config.epochs,
                 batch_size: self.config.batch_size,
-                adam: Adam {
-                    learning_rate: self.config.learning_rate,
-                    ..Adam::default()
-                },
+                learning_rate: self.config.learning_rate,
                 seed,
+                ..Config::default()
             },
         })
     }

@@ -13,7 +13,6 @@ fn precision(topology: &str) -> Precision {
 /// LeNet-5 of the program's own.
 pub(crate) fn lenet5(topology: &str) -> Graph {
     let spec = Spec {
-        filters: None,
         arch: "lenet5".into(),
         precision: precision(topology),
         dropout: 0.5,

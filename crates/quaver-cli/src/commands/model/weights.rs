@@ -9,6 +9,8 @@ use anyhow::{Context as _, bail};
 use quaver::data::Split;
 use quaver::evaluate::interval::Rate;
 use quaver::network::Network;
+use quaver::spec::Spec;
+use quaver_nn::arch::Architecture;
 use quaver_nn::format::safetensors::{Tensors, load_tensors, save};
 use quaver_nn::format::state_dict::{Matched, match_params};
 use quaver_nn::model::{Info, Model};
@@ -29,14 +31,12 @@ pub(super) fn import(context: &Context, args: &Import) -> anyhow::Result<()> {
     let mut spec = network_spec(network, input, classes.len())?;
     check_output(&args.out)?;
     let tensors = load_tensors(&args.file)?;
-    if network.arch.starts_with("cleverhans-cnn") && network.filters.is_none() {
-        spec.filters = first_filters(&tensors);
-    }
+    spec.arch = of_weights(&spec.arch, &tensors)?;
     let graph = spec.graph()?;
     let matched = match_params(&args.file, &graph, tensors)
         .with_context(|| format!("no weights of {} {}", network.arch, network.topology))?;
     let info = Info {
-        arch: network.arch.clone(),
+        arch: Architecture::find(&spec.arch)?.1.spec().to_string(),
         topology: network.topology.clone(),
         dropout: spec.dropout,
         classes,
@@ -113,11 +113,15 @@ fn images(context: &Context, args: &Import) -> anyhow::Result<([usize; 3], Vec<S
     Ok((input, (0..n_classes).map(|i| i.to_string()).collect()))
 }
 
-/// Filters of the first convolution of the CNN of CleverHans, the only one of 8 by 8.
-fn first_filters(tensors: &Tensors) -> Option<usize> {
-    let mut shapes = tensors.values().map(|(shape, _)| &shape[..]);
-    shapes.find_map(|shape| match *shape {
-        [filters, _, 8, 8] => Some(filters),
-        _ => None,
-    })
+/// The architecture, with what the weights tell of the parameters that are not given.
+fn of_weights(text: &str, tensors: &Tensors) -> anyhow::Result<String> {
+    let (arch, _) = Architecture::find(text)?;
+    let mut spec: Spec = text.parse()?;
+    let shapes: Vec<&[usize]> = tensors.values().map(|(shape, _)| &shape[..]).collect();
+    for (name, value) in (arch.of_weights)(&shapes) {
+        if !spec.params.contains_key(name) && spec.bare.is_none() {
+            spec = spec.with(name, &value.to_string())?;
+        }
+    }
+    Ok(spec.to_string())
 }

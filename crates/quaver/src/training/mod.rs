@@ -1,34 +1,33 @@
 //! Trains a network on a [`Dataset`], with a checkpoint an epoch, and resumes to the same bytes.
 
+pub mod augment;
+mod recipe;
+pub mod step;
+
+pub use recipe::{Config, Recipe};
+
 use crate::data::{Dataset, Pixels};
 use crate::observe::Observer;
-use quaver_nn::arch::Spec;
+use crate::spec::SpecError;
+use quaver_nn::arch::{Architecture, NetworkError};
 use quaver_nn::engine::Engine;
 use quaver_nn::format::safetensors::{FormatError, load, save};
-use quaver_nn::graph::GraphError;
 use quaver_nn::model::{Info, Model, TrainingRecord};
-use quaver_nn::train::{Config, CrossEntropy, Epoch, FitError, Set, Trainer, Watch, fit};
+use quaver_nn::train::{Epoch, FitError, Method, Set, Trainer, Watch, fit};
+use recipe::PlugIns;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What to train, and how.
-#[derive(Clone, Debug)]
-pub struct Recipe<'a> {
-    /// Architecture and precision.
-    pub network: Spec,
-    /// Name of the precision, for the model file.
-    pub topology: &'a str,
-    /// Epochs, batch size, optimizer and seed.
-    pub config: Config,
-}
 
 /// Training cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     /// The network cannot be built.
     #[error(transparent)]
-    Graph(#[from] GraphError),
+    Network(#[from] NetworkError),
+    /// A step, optimizer, schedule or augmentation cannot be built.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The optimizer failed.
     #[error(transparent)]
     Fit(#[from] FitError),
@@ -88,7 +87,8 @@ pub fn train(
             allowed: recipe.network.input.clone(),
         });
     }
-    let fresh = fresh_model(recipe, data)?;
+    let plug_ins = recipe.config.plug_ins()?;
+    let fresh = fresh_model(recipe, &plug_ins, data)?;
     let found = checkpoint.filter(|path| path.is_file());
     let (model, from) = match found {
         None => (fresh, (0, None)),
@@ -123,46 +123,60 @@ pub fn train(
         checkpoint,
         per_epoch,
     };
-    let engine = Arc::clone(engine);
-    let trained = fit(
-        model,
-        from,
-        &set,
-        &recipe.config,
-        &CrossEntropy,
-        engine,
-        &mut watch,
-    );
+    let augment: Vec<_> = plug_ins.augment.into_iter().map(|(one, _)| one).collect();
+    let method = Method {
+        epochs: recipe.config.epochs,
+        batch_size: recipe.config.batch_size,
+        learning_rate: recipe.config.learning_rate,
+        seed: recipe.config.seed,
+        schedule: &*plug_ins.schedule.0,
+        step: &*plug_ins.step.0,
+        augment: &augment,
+    };
+    let (optimizer, engine) = (plug_ins.optimizer.0, Arc::clone(engine));
+    let trained = fit(model, from, &set, &method, optimizer, engine, &mut watch);
     observer.end();
     let (model, finished) = trained?;
     Ok(finished.then_some(model))
 }
 
-fn fresh_model(recipe: &Recipe<'_>, data: &Dataset) -> Result<Model, GraphError> {
-    let Config {
-        batch_size, seed, ..
-    } = recipe.config;
+fn fresh_model(
+    recipe: &Recipe<'_>,
+    plug_ins: &PlugIns,
+    data: &Dataset,
+) -> Result<Model, TrainingError> {
+    let (config, network) = (&recipe.config, &recipe.network);
+    let schedule = &plug_ins.schedule.0;
     let training = TrainingRecord {
         dataset: data.name().to_owned(),
         fingerprint: data.fingerprint(),
         n: data.len(),
         epochs: 0,
-        batch_size,
-        learning_rate: recipe.config.adam.learning_rate,
-        seed,
+        batch_size: config.batch_size,
+        learning_rate: config.learning_rate,
+        step: plug_ins.step.1.to_string(),
+        optimizer: plug_ins.optimizer.1.to_string(),
+        schedule: plug_ins.schedule.1.to_string(),
+        schedule_epochs: schedule.spans_the_run().then_some(config.epochs),
+        augment: plug_ins
+            .augment
+            .iter()
+            .map(|(_, spec)| spec.to_string())
+            .collect(),
+        seed: config.seed,
         loss: 0.0,
         accuracy: 0.0,
     };
     let info = Info {
-        arch: recipe.network.arch.clone(),
+        arch: Architecture::find(&network.arch)?.1.spec().to_string(),
         topology: recipe.topology.to_owned(),
-        dropout: recipe.network.dropout,
+        dropout: network.dropout,
         classes: data.class_names().to_vec(),
         input_range: [0.0, 1.0],
         training: Some(training),
         ..Info::default()
     };
-    Ok(Model::new(recipe.network.graph()?, info, seed))
+    Ok(Model::new(network.graph()?, info, config.seed))
 }
 
 /// Everything about the runs but their progress must be the same.
@@ -251,8 +265,7 @@ mod tests {
     use super::*;
     use crate::data::{Split, digits};
     use crate::observe::Silent;
-    use quaver_nn::arch::Topology;
-    use quaver_nn::optim::Adam;
+    use quaver_nn::arch::{Spec, Topology};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     struct StopAfter(AtomicU32, u32);
@@ -266,7 +279,6 @@ mod tests {
     fn recipe(topology: &Topology) -> Recipe<'_> {
         Recipe {
             network: Spec {
-                filters: None,
                 arch: "lenet5".into(),
                 precision: topology.precision().unwrap(),
                 dropout: topology.dropout,
@@ -278,9 +290,20 @@ mod tests {
             config: Config {
                 epochs: 3,
                 batch_size: 32,
-                adam: Adam::default(),
                 seed: 7,
+                ..Config::default()
             },
+        }
+    }
+
+    /// A run that uses every kind of plug-in.
+    fn every_kind() -> Config {
+        Config {
+            step: "adversarial(eps=0.1,step_size=0.1,n_steps=1)".into(),
+            optimizer: "sgd".into(),
+            schedule: "cosine(warmup=0.5)".into(),
+            augment: vec!["shift".into(), "cut-out(size=3)".into()],
+            ..recipe(Topology::find("bnn").unwrap()).config
         }
     }
 
@@ -290,21 +313,54 @@ mod tests {
         let file = |name: &str| folder.path().join(name);
         let data = digits::draw(0, Split::Train, 97, &Silent).unwrap();
         let engine = Arc::new(Engine::new(2, None).unwrap());
-        let recipe = recipe(Topology::find("bnn").unwrap());
-        let whole = train(&recipe, &data, None, &engine, &Silent)
-            .unwrap()
-            .unwrap();
-        save(&file("whole"), &whole, None).unwrap();
-        // Four steps an epoch: the sixth question comes in the middle of the second.
-        let stop = StopAfter(AtomicU32::new(0), 6);
-        let checkpoint = file("c");
-        let stopped = train(&recipe, &data, Some(&checkpoint), &engine, &stop).unwrap();
-        assert!(stopped.is_none());
         let one_thread = Arc::new(Engine::new(1, None).unwrap());
-        let again = train(&recipe, &data, Some(&checkpoint), &one_thread, &Silent);
-        save(&file("again"), &again.unwrap().unwrap(), None).unwrap();
-        let bytes = |name| std::fs::read(file(name)).unwrap();
-        assert_eq!(bytes("whole"), bytes("again"));
+        let plain = recipe(Topology::find("bnn").unwrap());
+        let other = Recipe {
+            config: every_kind(),
+            ..plain.clone()
+        };
+        for recipe in [plain, other] {
+            let whole = train(&recipe, &data, None, &engine, &Silent);
+            save(&file("whole"), &whole.unwrap().unwrap(), None).unwrap();
+            // Four steps an epoch: the sixth question comes in the middle of the second.
+            let stop = StopAfter(AtomicU32::new(0), 6);
+            let checkpoint = file("c");
+            let stopped = train(&recipe, &data, Some(&checkpoint), &engine, &stop).unwrap();
+            assert!(stopped.is_none());
+            let again = train(&recipe, &data, Some(&checkpoint), &one_thread, &Silent);
+            save(&file("again"), &again.unwrap().unwrap(), None).unwrap();
+            let bytes = |name| std::fs::read(file(name)).unwrap();
+            assert_eq!(bytes("whole"), bytes("again"), "{:?}", recipe.config);
+            std::fs::remove_file(&checkpoint).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_record_says_how_and_the_schedule_keeps_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = folder.path().join("c");
+        let data = digits::draw(0, Split::Train, 40, &Silent).unwrap();
+        let engine = Arc::new(Engine::new(1, None).unwrap());
+        let mut recipe = recipe(Topology::find("full-precision").unwrap());
+        recipe.config = every_kind();
+        recipe.config.epochs = 1;
+        let model = train(&recipe, &data, Some(&checkpoint), &engine, &Silent);
+        let record = model.unwrap().unwrap().info.training.unwrap();
+        assert_eq!(
+            (&*record.step, &*record.optimizer, &*record.schedule),
+            (
+                "adversarial(eps=0.1,n_steps=1,step_size=0.1)",
+                "sgd(momentum=0.9,weight_decay=0)",
+                "cosine(floor=0,warmup=0.5)"
+            )
+        );
+        assert_eq!(record.augment, ["shift(pixels=2)", "cut-out(size=3)"]);
+        recipe.config.epochs = 2;
+        let error = train(&recipe, &data, Some(&checkpoint), &engine, &Silent).unwrap_err();
+        let wanted = "info.training.schedule_epochs is 1, expected 2";
+        assert!(error.to_string().contains(wanted), "{error}");
+        recipe.config.augment = vec!["flip(p=2)".into()];
+        assert!(matches!(recipe.check(), Err(TrainingError::Spec(_))));
     }
 
     #[test]

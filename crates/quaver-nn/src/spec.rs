@@ -13,10 +13,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 mod parameter;
+mod plug_in;
 mod text;
 mod value;
 
 pub use parameter::{Allowed, Interval, Parameter};
+pub use plug_in::PlugIn;
 pub use text::{split_list, split_sum};
 pub use value::Value;
 
@@ -151,6 +153,16 @@ impl Spec {
             }
         }
         Ok(spec)
+    }
+
+    /// The same with the parameter `name` given as `value`.
+    ///
+    /// # Errors
+    /// [`SpecError::OutOfRange`] for numbers that are not finite.
+    pub fn with(mut self, name: &str, value: &str) -> Result<Self, SpecError> {
+        let value = Value::parse(value, name)?;
+        self.params.insert(name.to_owned(), value);
+        Ok(self)
     }
 
     /// Values of all `parameters`: those that the spec gives, else the defaults.
