@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quaver::report::{RenderError, csv, json, png, svg};
 
 use crate::results::Results;
-use crate::{latex, markdown, page, scenes, tables, terminal};
+use crate::{documents, page, scenes, tables};
 
 /// A file made of results.
 #[derive(Clone, Copy, Debug)]
@@ -46,15 +46,15 @@ pub const FILES: &[File] = &[
     },
     File {
         name: "tables.md",
-        render: markdown::render,
+        render: |results| Ok(Some(documents::markdown(results).into_bytes())),
     },
     File {
         name: "tables.tex",
-        render: latex::render,
+        render: |results| Ok(Some(documents::latex(results).into_bytes())),
     },
     File {
         name: "tables.txt",
-        render: terminal::render,
+        render: |results| Ok(Some(documents::terminal(results).into_bytes())),
     },
 ];
 

@@ -1,11 +1,11 @@
 //! Made-up results for tests: complete in kind, with numbers missing here and there.
 
-mod told;
+mod claims_and_pictures;
 
 use std::collections::BTreeMap;
 
 use crate::results::*;
-use told::{claims, examples, figure};
+use claims_and_pictures::{claims, examples, figure};
 
 /// (id, title, dropout, control, voted accuracies in % on clean, FGSM, JSMA, PGD, clean uncertainty).
 type Line = (&'static str, &'static str, f64, bool, [f64; 4], f64);

@@ -9,9 +9,8 @@
 mod assemble;
 mod claims;
 pub mod config;
+mod documents;
 pub mod files;
-mod latex;
-mod markdown;
 mod measure;
 mod outline;
 mod page;
@@ -20,7 +19,6 @@ pub mod results;
 mod rows;
 mod scenes;
 mod tables;
-pub mod terminal;
 
 #[cfg(test)]
 mod fixture;
@@ -31,6 +29,7 @@ use quaver_nn::engine::Engine;
 use serde::{Deserialize, Serialize};
 
 pub use config::Config;
+pub use documents::brief;
 pub use files::render_all;
 use measure::{Halt, Seen, Study};
 pub use rows::{ROWS, Row};

@@ -7,7 +7,7 @@ use crate::output::print;
 use anyhow::{Context as _, bail};
 use quaver::atomic_file;
 use quaver_paper::results::{Results, SCHEMA};
-use quaver_paper::{render_all, terminal};
+use quaver_paper::{brief, render_all};
 use std::fs;
 
 pub(crate) fn run(context: &Context, args: &Report) -> anyhow::Result<Ending> {
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Report) -> anyhow::Result<Ending> {
     let document = serde_json::json!({ "schema": 1, "out": out, "files": names });
     let text = format!(
         "{}\nthe page: {}",
-        terminal::brief(&results),
+        brief(&results),
         out.join("report.html").display()
     );
     print(context.common.json, &document, &text)?;

@@ -12,7 +12,7 @@ use quaver::run::RunFolder;
 use quaver_nn::arch::DropoutPlacement;
 use quaver_paper::Config;
 use quaver_paper::results::{Results, Verdict};
-use quaver_paper::{render_all, terminal};
+use quaver_paper::{brief, render_all};
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -141,11 +141,7 @@ fn text(results: &Results, out: &Path, complete: bool, seconds: f64) -> String {
     } else {
         format!("interrupted after {seconds:.0} s; the same command continues")
     };
-    format!(
-        "{}\n{ending}; the page: {}",
-        terminal::brief(results),
-        page.display()
-    )
+    format!("{}\n{ending}; the page: {}", brief(results), page.display())
 }
 
 /// Adds a run to the timings of the folder; a file that does not read is begun anew.

@@ -3,7 +3,6 @@
 use super::super::measure::{Attacked, NetworkSeen, Planned, Seen, Study};
 use super::super::results::{CheckResult, Rate};
 use super::super::rows::ROWS;
-use super::honest_right;
 use quaver::attack::noise::NoiseMode;
 use quaver::classifier::Randomness;
 use quaver::evaluate::checks::{
@@ -127,7 +126,7 @@ fn ablations(
 ) -> Vec<(Defence, Comparison)> {
     let mut found = Vec::new();
     let column = |id: &str| study.columns.iter().position(|column| column.id == id);
-    let noisy = column("pgd-eot").and_then(|place| honest_right(network, place));
+    let noisy = column("pgd-eot").and_then(|place| network.right_in_column(place));
     if let Some((noisy, control)) = noisy.zip(network.control.as_ref()) {
         let name = "accuracy under PGD, averaged over the noise and without it,";
         let ablation = comparison(name, &noisy, &control.off);
@@ -146,7 +145,7 @@ fn ablations(
     let off = column("pgd-off").filter(|_| is_quantized(place));
     let twin = ROWS.iter().position(|row| row.id == UNQUANTIZED);
     let twin = twin.and_then(|place| seen.networks.get(&(place, seed)));
-    let right = |network: &NetworkSeen| honest_right(network, off?);
+    let right = |network: &NetworkSeen| network.right_in_column(off?);
     if let Some((own, full)) = right(network).zip(twin.and_then(right)) {
         let name = "accuracy under PGD, beside full precision with batch norm,";
         let ablation = comparison(name, &own, &full);

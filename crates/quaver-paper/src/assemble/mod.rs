@@ -9,7 +9,7 @@ mod network;
 mod settings;
 
 use super::claims;
-use super::measure::{NetworkSeen, Seen, Study};
+use super::measure::{Seen, Study};
 use super::results::{AttackInfo, HonestColumn, Results, SCHEMA, TopologyResults};
 use super::rows::ROWS;
 
@@ -70,11 +70,4 @@ fn column(column: &super::measure::Column) -> HonestColumn {
         labels: "true".to_owned(),
         n: column.n as u64,
     }
-}
-
-/// Which images stay right under every variant of a column.
-pub(super) fn honest_right(network: &NetworkSeen, column: usize) -> Option<Vec<bool>> {
-    let variants = network.honest.get(column)?;
-    let right: Vec<&[bool]> = variants.iter().map(|v| v.right.as_slice()).collect();
-    quaver::evaluate::accuracy::worst_case(&right)
 }

@@ -6,7 +6,7 @@ use super::super::measure::{AttackSeen, Attacked, NetworkSeen, Passes, Seen, Stu
 use super::super::results::{
     AttackOutcome, CLEAN, HonestCell, InputResults, Rate, SeedResults, Spread, Training,
 };
-use super::{checks, detection, honest_right};
+use super::{checks, detection};
 use quaver::classifier::Randomness;
 use quaver::evaluate::accuracy::mean_single;
 
@@ -27,7 +27,9 @@ pub(super) fn results(study: &Study<'_>, seen: &Seen, place: usize, seed: u64) -
             .enumerate()
             .map(|(place, column)| HonestCell {
                 column: column.id.clone(),
-                accuracy: honest_right(network, place).and_then(|right| rate(&right)),
+                accuracy: network
+                    .right_in_column(place)
+                    .and_then(|right| rate(&right)),
             })
             .collect(),
         checks: checks::of(study, seen, place, seed),

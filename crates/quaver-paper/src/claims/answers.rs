@@ -100,7 +100,6 @@ fn answers(study: &Study<'_>, seen: &NetworkSeen) -> Option<Network> {
     let columns = study.columns.iter().enumerate();
     let draws_weights = seen.randomness == Some(Randomness::PerPass);
     let input = |passes: &Passes| Input::new(passes, labels, draws_weights);
-    let stays = |place| crate::assemble::honest_right(seen, place);
     Some(Network {
         test: input(passes),
         clean: input(&passes.first(study.config.n)),
@@ -108,7 +107,9 @@ fn answers(study: &Study<'_>, seen: &NetworkSeen) -> Option<Network> {
             .map(|(planned, seen)| (planned.id.clone(), input(&seen.passes)))
             .collect(),
         honest: columns
-            .filter_map(|(place, column)| Some((column.id.clone(), percent(&stays(place)?))))
+            .filter_map(|(place, column)| {
+                Some((column.id.clone(), percent(&seen.right_in_column(place)?)))
+            })
             .collect(),
         draws_weights,
     })

@@ -1,5 +1,5 @@
 //! The paper's claims and the verdicts on them. A claim is a file here and a line in
-//! [`CLAIMS`].
+//! [`CLAIMS`]; results name it by its letter.
 //!
 //! Every claim is a few comparisons of one number with one threshold. Below [`SEEDS`] seeds a
 //! number is resampled over images and speaks about these networks; where passes draw weights
@@ -7,15 +7,15 @@
 //! interval lets vary. From there on a number is taken once a seed and speaks about the topology. Two-sided p values are corrected by Holm
 //! over all comparisons of all claims; what stays above 0.05 is undecided.
 
-mod a;
 mod answers;
-mod b;
-mod c;
-mod d;
-mod e;
-mod f;
-mod g;
+mod clean_accuracy;
+mod detection;
+mod dropout_loss;
+mod single_step_accuracy;
 mod trial;
+mod uncertainty;
+mod undetected_pgd;
+mod voting_gain;
 
 pub(super) use answers::Answers;
 use trial::{Found, Trial};
@@ -45,13 +45,13 @@ struct Definition {
 type Ask<'a> = dyn Fn(&Trial) -> Option<Found> + 'a;
 
 const CLAIMS: &[Definition] = &[
-    a::CLAIM,
-    b::CLAIM,
-    c::CLAIM,
-    d::CLAIM,
-    e::CLAIM,
-    f::CLAIM,
-    g::CLAIM,
+    clean_accuracy::CLAIM,
+    single_step_accuracy::CLAIM,
+    voting_gain::CLAIM,
+    detection::CLAIM,
+    uncertainty::CLAIM,
+    undetected_pgd::CLAIM,
+    dropout_loss::CLAIM,
 ];
 
 /// All claims, judged on what was seen.

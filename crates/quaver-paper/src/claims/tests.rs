@@ -267,6 +267,9 @@ fn honest_sentences_carry_intervals_and_say_no_more_than_these_allow() {
             network.honest.insert(id.to_owned(), values.collect());
         }
     }
-    let told = honest(&faint, 1);
-    assert!(told.contains("cannot tell whether it stays"), "{told}");
+    let sentence = honest(&faint, 1);
+    assert!(
+        sentence.contains("cannot tell whether it stays"),
+        "{sentence}"
+    );
 }

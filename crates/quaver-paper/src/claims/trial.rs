@@ -232,7 +232,7 @@ pub(super) struct Found {
 
 impl Found {
     /// The number as `text` writes it, with its interval.
-    pub(super) fn told(&self, text: impl Fn(f64) -> String) -> String {
+    pub(super) fn with_interval(&self, text: impl Fn(f64) -> String) -> String {
         let value = text(self.value);
         self.low.zip(self.high).map_or_else(
             || value.clone(),

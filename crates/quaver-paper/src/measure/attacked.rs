@@ -205,7 +205,7 @@ impl Study<'_> {
         let mut seen = AttackSeen::default();
         for rows in blocks(n, KEPT) {
             let name = format!("{}-{:06}", planned.attack.entry().id, rows.start);
-            let part = self.part(rows.start);
+            let part = self.counting_from(rows.start);
             let what = inputs_of(planned, trained, &rows);
             let arrays = self.step(trained, &name, &what, || {
                 let batch = self.batch(
@@ -257,7 +257,7 @@ impl Study<'_> {
             what["left-right-by"] = json!(before.map(|(planned, _)| &planned.spec));
             let name = format!("honest-{}-{:06}", planned.attack.entry().id, rows.start);
             let arrays = self.step(trained, &name, &what, || {
-                let part = self.part(rows.start);
+                let part = self.counting_from(rows.start);
                 let attack = |rows: &[usize]| -> Result<Attacked, Halt> {
                     let (model, seed) = (&trained.model, trained.seed);
                     Ok(Attacked::new(
@@ -319,10 +319,11 @@ impl Study<'_> {
         }
     }
 
-    fn part(&self, done: usize) -> Offset<'_> {
+    /// What a step tells counts on from the rows before it.
+    fn counting_from(&self, row: usize) -> Offset<'_> {
         Offset {
             observer: self.observer,
-            done: done as u64,
+            done: row as u64,
         }
     }
 }

@@ -27,6 +27,7 @@ use super::{Config, PaperError};
 use quaver::classifier::{Classifier, Randomness};
 use quaver::data::Dataset;
 use quaver::data::npz::Arrays;
+use quaver::evaluate::accuracy::worst_case;
 use quaver::network::Network;
 use quaver::observe::Observer;
 use quaver::run::{self, Key, RunFolder};
@@ -62,6 +63,15 @@ pub(super) struct NetworkSeen {
     /// Columns of the honest reading in order, each with its variants, finished ones only.
     pub(super) honest: Vec<Vec<Attacked>>,
     pub(super) control: Option<Control>,
+}
+
+impl NetworkSeen {
+    /// Which images stay right under every variant of a column of the honest reading.
+    pub(super) fn right_in_column(&self, column: usize) -> Option<Vec<bool>> {
+        let variants = self.honest.get(column)?;
+        let right: Vec<&[bool]> = variants.iter().map(|v| v.right.as_slice()).collect();
+        worst_case(&right)
+    }
 }
 
 /// One attack of the tables.

@@ -4,7 +4,8 @@ use crate::published::PublishedAccuracy;
 use crate::published::PublishedRow;
 use crate::results::Results;
 
-use super::pick::{self, Metric, View};
+use super::metric::{self, Metric};
+use super::view::View;
 use super::{Table, Unit, Value};
 
 const METRICS: [Metric; 3] = [
@@ -30,7 +31,7 @@ const METRICS: [Metric; 3] = [
         unit: Unit::Percent,
         seed: |input| Value::estimate(input.mean_single, Unit::Percent),
         across: |input| Value::moments(input.mean_single, Unit::Percent),
-        paper: pick::unpublished,
+        paper: metric::unpublished,
     },
 ];
 
@@ -39,11 +40,17 @@ fn published<'a>(row: &'a PublishedRow, input: &str) -> Option<&'a PublishedAccu
 }
 
 pub(super) fn clean_and_first(results: &Results, view: View) -> Table {
-    table("table-1", 1, results, view, &pick::clean_and_first(results))
+    table(
+        "table-1",
+        1,
+        results,
+        view,
+        &metric::clean_and_first(results),
+    )
 }
 
 pub(super) fn others(results: &Results, view: View) -> Table {
-    table("table-2", 2, results, view, &pick::others(results))
+    table("table-2", 2, results, view, &metric::others(results))
 }
 
 fn table(
@@ -56,15 +63,15 @@ fn table(
     Table {
         id,
         number: Some(number),
-        title: format!("Accuracy on {} inputs", pick::titles(inputs)),
+        title: format!("Accuracy on {} inputs", metric::titles(inputs)),
         note: format!(
             "Accuracy in %, {}; voted: {} passes. The paper's value stands beside.",
             view.reading(results),
             results.n_passes
         ),
         main: true,
-        columns: pick::columns(&METRICS),
-        sections: pick::sections(results, view, inputs, &METRICS, |input| Some(input)),
+        columns: metric::columns(&METRICS),
+        sections: metric::sections(results, view, inputs, &METRICS, |input| Some(input)),
         ..Table::default()
     }
 }

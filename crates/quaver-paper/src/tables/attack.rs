@@ -2,7 +2,8 @@
 
 use crate::results::{AttackOutcome, Results};
 
-use super::pick::{self, Metric, View};
+use super::metric::{self, Metric};
+use super::view::View;
 use super::{Table, Unit, Value};
 
 const METRICS: [Metric<AttackOutcome>; 8] = [
@@ -40,8 +41,8 @@ const fn metric(
         title,
         unit: Unit::Percent,
         seed,
-        across: pick::not_kept,
-        paper: pick::unpublished,
+        across: metric::not_kept,
+        paper: metric::unpublished,
     }
 }
 
@@ -54,10 +55,14 @@ pub(super) fn table(results: &Results, view: View) -> Table {
              classified rightly before, {}. Distances in pixel units, pixels being in [0, 1].",
             view.reading(results)
         ),
-        columns: pick::columns(&METRICS),
-        sections: pick::sections(results, view, &pick::attacks(results), &METRICS, |input| {
-            input.attack.as_ref()
-        }),
+        columns: metric::columns(&METRICS),
+        sections: metric::sections(
+            results,
+            view,
+            &metric::attacks(results),
+            &METRICS,
+            |input| input.attack.as_ref(),
+        ),
         ..Table::default()
     }
 }

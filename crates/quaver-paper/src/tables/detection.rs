@@ -2,7 +2,8 @@
 
 use crate::results::{InputMoments, InputResults, OperatingPoint, Performance, Results};
 
-use super::pick::{self, Metric, View};
+use super::metric::{self, Metric};
+use super::view::View;
 use super::{Table, Unit, Value};
 
 type Across = fn(&InputMoments) -> Value;
@@ -56,7 +57,7 @@ fn metric(
         unit,
         seed,
         across,
-        paper: pick::unpublished,
+        paper: metric::unpublished,
     }
 }
 
@@ -66,7 +67,7 @@ fn kept(
     title: &'static str,
     seed: fn(&Performance) -> Value,
 ) -> Metric<Performance> {
-    metric(id, title, Unit::Percent, seed, pick::not_kept)
+    metric(id, title, Unit::Percent, seed, metric::not_kept)
 }
 
 fn at_5(performance: &Performance) -> Option<&OperatingPoint> {
@@ -109,7 +110,7 @@ pub(super) fn all(results: &Results, view: View) -> Table {
 }
 
 pub(super) fn successful(results: &Results, view: View) -> Table {
-    let metrics = metrics(pick::not_kept, pick::not_kept);
+    let metrics = metrics(metric::not_kept, metric::not_kept);
     table(
         "detector-successful",
         "successful ones only",
@@ -145,8 +146,8 @@ fn table(
              set for 5 % (1 %) false alarms; beside it the false alarms it gave.",
             view.reading(results)
         ),
-        columns: pick::columns(metrics),
-        sections: pick::sections(results, view, &pick::attacks(results), metrics, select),
+        columns: metric::columns(metrics),
+        sections: metric::sections(results, view, &metric::attacks(results), metrics, select),
         ..Table::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::results::{HonestColumn, Results, TopologyResults};
 
-use super::pick::View;
+use super::view::View;
 use super::{Column, Section, Table, Unit, Value, rows};
 
 pub(super) fn table(results: &Results, view: View) -> Table {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::results::{Results, TopologyResults};
 
-use super::pick::{self, View};
+use super::metric;
+use super::view::View;
 use super::{Column, Section, Table, Unit, Value, rows};
 
 pub(super) fn table(results: &Results, view: View) -> Table {
@@ -37,7 +38,7 @@ pub(super) fn table(results: &Results, view: View) -> Table {
                 optional: true,
             })
             .collect(),
-        sections: pick::inputs(results).into_iter().map(section).collect(),
+        sections: metric::inputs(results).into_iter().map(section).collect(),
         ..Table::default()
     }
 }

@@ -5,15 +5,16 @@ mod attack;
 mod detection;
 mod honest;
 mod measure;
+mod metric;
 mod network;
-mod pick;
 mod uncertainty;
+mod view;
 
 use quaver::report::table::{Column, Row, Section, Table};
 use quaver::report::value::{Unit, Value};
 
 use crate::results::{Results, TopologyResults};
-pub(crate) use pick::View;
+pub(crate) use view::View;
 
 /// All tables, in the order to print.
 const TABLES: &[fn(&Results, View) -> Table] = &[

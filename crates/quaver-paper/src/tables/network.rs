@@ -2,7 +2,7 @@
 
 use crate::results::{Results, TopologyResults};
 
-use super::pick::View;
+use super::view::View;
 use super::{Column, Section, Table, Unit, Value, rows};
 
 const COLUMNS: [(&str, &str); 6] = [

@@ -4,7 +4,8 @@ use crate::published::{PublishedRow, PublishedUncertainty};
 use crate::results::{InputResults, Rate, Results, Spread};
 use quaver::evaluate::interval::Estimate;
 
-use super::pick::{self, Metric, View};
+use super::metric::{self, Metric};
+use super::view::View;
 use super::{Table, Unit, Value};
 
 const METRICS: [Metric; 4] = [
@@ -21,8 +22,8 @@ const METRICS: [Metric; 4] = [
         title: "Deviation",
         unit: Unit::Scientific,
         seed: |input| spread(input, |spread| spread.standard_deviation),
-        across: pick::not_kept,
-        paper: pick::unpublished,
+        across: metric::not_kept,
+        paper: metric::unpublished,
     },
     Metric {
         id: "variance",
@@ -71,11 +72,17 @@ fn paper_detector(input: &InputResults) -> Option<Rate> {
 }
 
 pub(super) fn clean_and_first(results: &Results, view: View) -> Table {
-    table("table-3", 3, results, view, &pick::clean_and_first(results))
+    table(
+        "table-3",
+        3,
+        results,
+        view,
+        &metric::clean_and_first(results),
+    )
 }
 
 pub(super) fn others(results: &Results, view: View) -> Table {
-    table("table-4", 4, results, view, &pick::others(results))
+    table("table-4", 4, results, view, &metric::others(results))
 }
 
 fn table(
@@ -88,7 +95,7 @@ fn table(
     Table {
         id,
         number: Some(number),
-        title: format!("Uncertainty on {} inputs", pick::titles(inputs)),
+        title: format!("Uncertainty on {} inputs", metric::titles(inputs)),
         note: format!(
             "Variance of the softmax output over {} passes, over images; detector accuracy in %, {}. \
              What the paper prints as sigma is a variance and stands beside ours. The detector is \
@@ -97,8 +104,8 @@ fn table(
             view.reading(results)
         ),
         main: true,
-        columns: pick::columns(&METRICS),
-        sections: pick::sections(results, view, inputs, &METRICS, |input| Some(input)),
+        columns: metric::columns(&METRICS),
+        sections: metric::sections(results, view, inputs, &METRICS, |input| Some(input)),
         ..Table::default()
     }
 }

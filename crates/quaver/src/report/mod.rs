@@ -7,6 +7,7 @@ pub mod contact_sheet;
 pub mod csv;
 pub mod html;
 pub mod json;
+pub mod markup;
 pub mod png;
 pub mod scene;
 pub mod svg;

@@ -8,10 +8,10 @@
 )]
 
 mod attacks;
-mod beside;
 mod digits;
 mod explain;
 mod failures;
+mod larger;
 mod network;
 mod passes;
 mod reference;

@@ -75,7 +75,7 @@ const FOLDERS: &[Folder] = &[
         source: "crates/quaver-paper/src",
         folder: "tables",
         registry: "TABLES",
-        shared: &["pick"],
+        shared: &["metric", "view"],
         apart: true,
     },
     Folder {

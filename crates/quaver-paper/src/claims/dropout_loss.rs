@@ -1,4 +1,4 @@
-//! (g) A little dropout ruins the Rand BNN.
+//! Claim g: A little dropout ruins the Rand BNN.
 
 use super::Definition;
 use super::trial::{Criterion, Quantity, Trial};

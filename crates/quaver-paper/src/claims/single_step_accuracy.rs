@@ -1,4 +1,4 @@
-//! (b) Lower bit width, higher accuracy on single-step FGSM.
+//! Claim b: Lower bit width, higher accuracy on single-step FGSM.
 
 use super::Definition;
 use super::answers::Network;
@@ -20,8 +20,8 @@ pub(super) const CLAIM: Definition = Definition {
         Some(format!(
             "Against true labels the slope is {} points per row with the noise off and {} with \
              gradients averaged over it, beside {:+.2} above{}",
-            off.told(signed),
-            eot.told(signed),
+            off.with_interval(signed),
+            eot.with_interval(signed),
             seen.value,
             meaning(&seen, [&off, &eot])
         ))

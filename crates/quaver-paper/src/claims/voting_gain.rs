@@ -1,4 +1,4 @@
-//! (c) Voting helps adversarial accuracy, most for the lowest precisions.
+//! Claim c: Voting helps adversarial accuracy, most for the lowest precisions.
 
 use super::Definition;
 use ndarray::Array2;
@@ -42,8 +42,8 @@ pub(super) const CLAIM: Definition = Definition {
         Some(format!(
             "Voted accuracy over the attacks and rows is {} here and {} against true labels and \
              gradients averaged over the noise.",
-            paper.told(percent),
-            over_noise.told(percent)
+            paper.with_interval(percent),
+            over_noise.with_interval(percent)
         ))
     },
 };

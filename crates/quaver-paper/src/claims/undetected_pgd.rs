@@ -1,4 +1,4 @@
-//! (f) PGD breaks all of them and passes undetected.
+//! Claim f: PGD breaks all of them and passes undetected.
 
 use super::Definition;
 use super::trial::{Criterion, Quantity, Trial, largest};
@@ -47,8 +47,8 @@ pub(super) const CLAIM: Definition = Definition {
         Some(format!(
             "Against true labels PGD leaves at most {} with the noise off and {} with gradients \
              averaged over it.",
-            off.told(percent),
-            eot.told(percent)
+            off.with_interval(percent),
+            eot.with_interval(percent)
         ))
     },
 };

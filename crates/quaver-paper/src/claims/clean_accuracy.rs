@@ -1,4 +1,4 @@
-//! (a) Higher precision, higher clean accuracy.
+//! Claim a: Higher precision, higher clean accuracy.
 
 use super::Definition;
 use super::trial::{Criterion, Quantity, Trial};

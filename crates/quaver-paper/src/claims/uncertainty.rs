@@ -1,4 +1,4 @@
-//! (e) Clean uncertainty falls with precision, adversarial uncertainty stays alike.
+//! Claim e: Clean uncertainty falls with precision, adversarial uncertainty stays alike.
 
 use super::Definition;
 use super::answers::Network;

@@ -1,4 +1,4 @@
-//! (d) Higher precision, better detection on FGSM and JSMA.
+//! Claim d: Higher precision, better detection on FGSM and JSMA.
 
 use super::Definition;
 use super::answers::Network;
