@@ -1,7 +1,9 @@
 //! Claims, tables, checks and settings as documents: all of it in Markdown, the tables and
 //! verdicts in LaTeX, and what fits a terminal.
 
-use quaver::report::markup::{Block, Cell, Document, LATEX, MARKDOWN, Notice, TERMINAL, write};
+use quaver::report::markup::{
+    Block, Cell, Document, LATEX, MARKDOWN, Notice, Span, TERMINAL, write,
+};
 use quaver::report::table::Table;
 use quaver::report::value::{MISSING, fixed};
 
@@ -17,7 +19,7 @@ pub(crate) fn markdown(results: &Results) -> String {
         let row = |claim: &Claim| {
             let verdict = Cell {
                 strong: claim.verdict.as_str().to_owned(),
-                lines: vec![outline::scope(claim.scope).to_owned()],
+                lines: vec![vec![outline::scope(claim.scope).into()]],
             };
             vec![
                 (&claim.id).into(),
@@ -118,7 +120,7 @@ fn document(results: &Results, blocks: Vec<Block>) -> Document {
 }
 
 fn why(claim: &Claim) -> Cell {
-    let mut lines: Vec<String> = Vec::new();
+    let mut lines: Vec<Vec<Span>> = Vec::new();
     for reading in &claim.readings {
         let rows = if reading.with_controls {
             "With the controls"
@@ -126,24 +128,23 @@ fn why(claim: &Claim) -> Cell {
             "The paper's rows"
         };
         let (verdict, sentence) = (reading.verdict.as_str(), &reading.sentence);
-        lines.push(format!("{rows}: {verdict}. {sentence}"));
+        lines.push(vec![format!("{rows}: {verdict}. {sentence}").into()]);
         for test in &reading.tests {
             let statistic = test
                 .statistic
                 .map_or_else(|| MISSING.into(), |v| fixed(v, 3));
-            let interval = test.low.zip(test.high);
-            let interval = interval.map_or_else(String::new, |(low, high)| {
-                format!(" [{}, {}]", fixed(low, 3), fixed(high, 3))
-            });
+            let mut line = vec![format!("{}: {statistic}", test.hypothesis).into()];
+            if let Some((low, high)) = test.low.zip(test.high) {
+                line.extend([" ".into(), Span::Interval(fixed(low, 3), fixed(high, 3))]);
+            }
             let p = test.p_adjusted;
             let p = p.map_or_else(String::new, |p| format!(", adjusted p = {p:.2e}"));
-            lines.push(format!(
-                "{}: {statistic}{interval} {} ({}, n = {}{p})",
-                test.hypothesis, test.unit, test.criterion, test.n
-            ));
+            let (unit, criterion, n) = (&test.unit, &test.criterion, test.n);
+            line.push(format!(" {unit} ({criterion}, n = {n}{p})").into());
+            lines.push(line);
         }
     }
-    lines.extend(claim.honest.clone());
+    lines.extend(claim.honest.iter().map(|honest| vec![honest.into()]));
     Cell {
         lines,
         ..Cell::default()

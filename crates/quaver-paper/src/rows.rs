@@ -11,39 +11,46 @@ pub struct Row {
     pub title: &'static str,
     /// Dropout probability, in [0, 1).
     pub dropout: f64,
+    /// Whether its weights or activations are quantized.
+    pub quantized: bool,
     /// Whether it stands outside the paper's tables.
     pub control: bool,
 }
 
-const fn row(id: &'static str, title: &'static str, dropout: f64) -> Row {
+const fn quantized(id: &'static str, title: &'static str, dropout: f64) -> Row {
     Row {
         id,
         title,
         dropout,
+        quantized: true,
         control: false,
     }
 }
 
-const fn control(id: &'static str, title: &'static str) -> Row {
-    Row {
-        id,
-        title,
-        dropout: 0.5,
-        control: true,
-    }
-}
+const FULL_PRECISION: Row = Row {
+    quantized: false,
+    ..quantized("full-precision", "Full precision", 0.5)
+};
 
 /// The paper's seven in its order, precision rising; then the controls.
 pub const ROWS: [Row; 9] = [
-    row("rand-bnn", "Rand BNN", 0.05),
-    row("rand-bnn", "Rand BNN", 0.0),
-    row("bnn", "BNN", 0.5),
-    row("quantized-2bit", "Quantized 2 bit", 0.5),
-    row("quantized-3bit", "Quantized 3 bit", 0.5),
-    row("quantized-4bit", "Quantized 4 bit", 0.5),
-    row("full-precision", "Full precision", 0.5),
-    control("full-precision-bn", "Full precision + BN"),
-    control("bnn-weights", "BNN, weights only"),
+    quantized("rand-bnn", "Rand BNN", 0.05),
+    quantized("rand-bnn", "Rand BNN", 0.0),
+    quantized("bnn", "BNN", 0.5),
+    quantized("quantized-2bit", "Quantized 2 bit", 0.5),
+    quantized("quantized-3bit", "Quantized 3 bit", 0.5),
+    quantized("quantized-4bit", "Quantized 4 bit", 0.5),
+    FULL_PRECISION,
+    Row {
+        id: "full-precision-bn",
+        title: "Full precision + BN",
+        control: true,
+        ..FULL_PRECISION
+    },
+    Row {
+        control: true,
+        ..quantized("bnn-weights", "BNN, weights only", 0.5)
+    },
 ];
 
 /// Places in [`ROWS`] in order of precision: the paper's rows, or all.
@@ -88,11 +95,10 @@ mod tests {
     #[test]
     fn rows_are_topologies_of_the_engine_and_of_the_paper() {
         for row in &ROWS {
-            assert!(
-                quaver_nn::arch::Topology::find(row.id).is_some(),
-                "{}",
-                row.id
-            );
+            let topology = quaver_nn::arch::Topology::find(row.id).unwrap();
+            let precision = topology.precision().unwrap();
+            let is_quantized = precision.weights.is_some() || precision.activations.is_some();
+            assert_eq!(is_quantized, row.quantized, "{}", row.id);
             let published = super::super::published::row(&row.topology());
             assert_eq!(published.is_some(), !row.control, "{}", row.full_title());
         }

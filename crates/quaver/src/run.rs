@@ -17,7 +17,7 @@ use crate::data::npy::NpyArray;
 use crate::data::npz::{self, Arrays, NpzReader};
 
 /// Version of the layout of run folders and of the files in them; another one is refused.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Version of all that decides the bits of a step (engine, training, attacks, random
 /// numbers). It is part of every key: raise it with any change that makes other bits.

@@ -1,12 +1,13 @@
 //! The honesty checks of one network, from what was measured anyway.
 
-use super::super::measure::{Attacked, NetworkSeen, Planned, Seen, Study};
+use super::super::measure::{Attacked, Column, NetworkSeen, Planned, STRONGEST, Seen, Study};
 use super::super::results::{CheckResult, Rate};
 use super::super::rows::ROWS;
+use quaver::attack::Setting;
 use quaver::attack::noise::NoiseMode;
 use quaver::classifier::Randomness;
 use quaver::evaluate::checks::{
-    self, AttackEvidence, Attacked as Given, Comparison, Defence, Evidence, ImageEvidence,
+    self, AttackEvidence, Attacked as Given, Comparison, Defence, Evidence,
 };
 use quaver::evaluate::paired::Paired;
 
@@ -54,33 +55,21 @@ fn attack(study: &Study<'_>, planned: &Planned, attacked: &Attacked) -> AttackEv
     let record = attacked.record.as_ref();
     let noise = record.map_or(NoiseMode::Off, |record| record.noise);
     let labels = super::settings::word(&planned.options.labels);
-    let bound = planned.attack.bound(quaver::attack::Setting {
+    let dialect = planned.options.dialect;
+    let setting = Setting {
         n_features: study.test.image_shape().iter().product(),
         range: planned.options.range,
-        dialect: planned.options.dialect,
-    });
-    let setting = format!(
-        "{labels} labels, noise {noise}, {}",
-        planned.options.dialect
-    );
+        dialect,
+    };
+    let bound = planned.attack.bound(setting);
     // The honest reading takes more images than the tables; checks compare the common ones.
-    let n = attacked.ids.len().min(study.config.n);
-    let images = (0..n).map(|row| ImageEvidence {
-        id: attacked.ids[row],
-        right_before: attacked.right_before[row],
-        right_after: attacked.right[row],
-        distance: attacked.distances(bound.norm())[row],
-        in_box: attacked.in_box[row],
-        finite: attacked.finite[row],
-        zero_gradient: attacked.zero_gradient[row],
-        non_finite_gradient: attacked.non_finite[row],
-    });
+    let n = attacked.outcomes.len().min(study.config.n);
     AttackEvidence {
         name: format!("{} ({labels} labels, noise {noise})", planned.title),
         norm: bound.norm(),
         eps: bound.ball().map(|ball| f64::from(ball.eps)),
-        setting,
-        iterative: planned.is_iterative(),
+        setting: format!("{labels} labels, noise {noise}, {dialect}"),
+        iterative: planned.attack.n_steps(setting) > 1,
         n_gradient_draws: match noise {
             NoiseMode::Off => 0,
             mode => mode.n_draws(),
@@ -88,7 +77,7 @@ fn attack(study: &Study<'_>, planned: &Planned, attacked: &Attacked) -> AttackEv
         n_success_passes: record.map_or(1, |record| record.decision.n_passes()),
         fresh_success: true,
         attacked: Given::All,
-        images: images.collect(),
+        images: attacked.outcomes[..n].to_vec(),
     }
 }
 
@@ -105,14 +94,10 @@ fn defences(network: &NetworkSeen, place: usize) -> Vec<Defence> {
     if network.randomness != Some(Randomness::None) {
         defences.extend([Defence::Noise, Defence::Votes]);
     }
-    if is_quantized(place) {
+    if ROWS[place].quantized {
         defences.push(Defence::Quantization);
     }
     defences
-}
-
-fn is_quantized(place: usize) -> bool {
-    !ROWS[place].id.starts_with("full-precision")
 }
 
 /// Noise: PGD over the noise against PGD where noise is off. Votes: one pass beside the vote
@@ -125,8 +110,13 @@ fn ablations(
     seed: u64,
 ) -> Vec<(Defence, Comparison)> {
     let mut found = Vec::new();
-    let column = |id: &str| study.columns.iter().position(|column| column.id == id);
-    let noisy = column("pgd-eot").and_then(|place| network.right_in_column(place));
+    let column = |noisy: bool| {
+        let is_it = |column: &Column| {
+            column.attack == STRONGEST && (column.noise != NoiseMode::Off) == noisy
+        };
+        study.columns.iter().position(is_it)
+    };
+    let noisy = column(true).and_then(|place| network.right_in_column(place));
     if let Some((noisy, control)) = noisy.zip(network.control.as_ref()) {
         let name = "accuracy under PGD, averaged over the noise and without it,";
         let ablation = comparison(name, &noisy, &control.off);
@@ -142,7 +132,7 @@ fn ablations(
         let ablation = comparison(&name, &voted, &single);
         found.extend(ablation.map(|comparison| (Defence::Votes, comparison)));
     }
-    let off = column("pgd-off").filter(|_| is_quantized(place));
+    let off = column(false).filter(|_| ROWS[place].quantized);
     let twin = ROWS.iter().position(|row| row.id == UNQUANTIZED);
     let twin = twin.and_then(|place| seen.networks.get(&(place, seed)));
     let right = |network: &NetworkSeen| network.right_in_column(off?);

@@ -24,15 +24,14 @@ fn cases(clean: &Passes, seen: &AttackSeen) -> Vec<Case> {
     let empty = Vec::new();
     let variance = |passes: &Passes| passes.measures.get("variance").unwrap_or(&empty).clone();
     let pairs = variance(clean).into_iter().zip(variance(&seen.passes));
-    let images = seen.attacked.ids.iter().zip(&seen.attacked.success);
     pairs
-        .zip(images)
+        .zip(&seen.attacked.outcomes)
         .filter(|((clean, adversarial), _)| clean.is_finite() && adversarial.is_finite())
-        .map(|((clean, adversarial), (&source, &successful))| Case {
-            source,
+        .map(|((clean, adversarial), outcome)| Case {
+            source: outcome.id,
             clean,
             adversarial,
-            successful,
+            successful: outcome.success(),
         })
         .collect()
 }

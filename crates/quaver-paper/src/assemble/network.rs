@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::super::measure::{AttackSeen, Attacked, NetworkSeen, Passes, Seen, Study};
+use super::super::measure::{AttackSeen, NetworkSeen, Passes, Seen, Study};
 use super::super::results::{
     AttackOutcome, CLEAN, HonestCell, InputResults, Rate, SeedResults, Spread, Training,
 };
 use super::{checks, detection};
+use quaver::attack::Flags;
+use quaver::attack::record::Outcome;
 use quaver::classifier::Randomness;
 use quaver::evaluate::accuracy::mean_single;
+use quaver::threat::Norm;
 
 pub(super) fn results(study: &Study<'_>, seen: &Seen, place: usize, seed: u64) -> SeedResults {
     let empty = NetworkSeen::default();
@@ -108,21 +111,23 @@ fn input(
 }
 
 fn outcome(seen: &AttackSeen) -> AttackOutcome {
-    let attacked: &Attacked = &seen.attacked;
-    let count = |flags: &[bool]| flags.iter().filter(|flag| **flag).count() as u64;
-    let mean = |values: &[f64]| Spread::of(values).map(|spread| spread.mean);
-    let correct = attacked.success.iter().zip(&attacked.right_before);
-    let of_correct = correct.filter(|(_, before)| **before);
+    let outcomes = || seen.attacked.outcomes.iter();
+    let count = |flag: fn(&Flags) -> bool| outcomes().filter(|o| flag(&o.flags)).count() as u64;
+    let mean = |norm| {
+        let distances: Vec<f64> = outcomes().map(|o| o.distances.get(norm)).collect();
+        Spread::of(&distances).map(|spread| spread.mean)
+    };
+    let correct = outcomes().filter(|o| o.right_before());
     AttackOutcome {
-        success: rate(&attacked.success),
-        success_of_correct: Rate::of(of_correct.map(|(success, _)| *success)),
-        target_reached: attacked.target_reached.as_deref().and_then(rate),
-        mean_linf: mean(&attacked.linf),
-        mean_l2: mean(&attacked.l2),
-        mean_l0: mean(&attacked.l0),
-        n_zero_gradient: count(&attacked.zero_gradient),
-        n_non_finite: count(&attacked.non_finite),
-        n_forward: attacked.cost.n_forward,
-        n_backward: attacked.cost.n_backward,
+        success: Rate::of(outcomes().map(Outcome::success)),
+        success_of_correct: Rate::of(correct.map(Outcome::success)),
+        target_reached: Rate::of(outcomes().filter_map(Outcome::target_reached)),
+        mean_linf: mean(Norm::Linf),
+        mean_l2: mean(Norm::L2),
+        mean_l0: mean(Norm::L0),
+        n_zero_gradient: count(|flags| flags.zero_gradient),
+        n_non_finite: count(|flags| flags.non_finite),
+        n_forward: outcomes().map(|o| o.cost.n_forward).sum(),
+        n_backward: outcomes().map(|o| o.cost.n_backward).sum(),
     }
 }

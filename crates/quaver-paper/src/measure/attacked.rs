@@ -1,18 +1,17 @@
 //! What came of attacked images, block by block.
 
+use std::ops::Range;
+
 use ndarray::{Array4, Axis};
 use serde_json::json;
 
 use super::plan::Planned;
 use super::{AttackSeen, Halt, Passes, Study, Trained, blocks};
-use quaver::attack::oracle::Cost;
 use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
 use quaver::attack::run::{Inputs, Options, run};
-use quaver::attack::saved::{Reader, SavedError};
+use quaver::attack::saved::{outcomes_from_arrays, outcomes_to_arrays};
 use quaver::classifier::Classifier;
-use quaver::data::npz::Arrays;
 use quaver::observe::{Observer, Offset};
-use quaver::threat::Norm;
 
 /// Images of a block whose adversarial images are kept.
 const KEPT: usize = 100;
@@ -23,176 +22,32 @@ const OVER_NOISE: usize = 250;
 /// Attacked images kept to be looked at.
 pub(crate) const EXAMPLES: usize = 8;
 
-/// Attacked images, all lists `(n)`.
+/// Attacked images.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attacked {
-    pub(crate) ids: Vec<u64>,
-    pub(crate) right_before: Vec<bool>,
-    pub(crate) right: Vec<bool>,
-    pub(crate) success: Vec<bool>,
-    /// `None` for an untargeted attack.
-    pub(crate) target_reached: Option<Vec<bool>>,
-    pub(crate) linf: Vec<f64>,
-    pub(crate) l2: Vec<f64>,
-    pub(crate) l0: Vec<f64>,
-    pub(crate) zero_gradient: Vec<bool>,
-    pub(crate) non_finite: Vec<bool>,
-    pub(crate) in_box: Vec<bool>,
-    pub(crate) finite: Vec<bool>,
-    pub(crate) cost: Cost,
+    /// One an image, in the order of the test data.
+    pub(crate) outcomes: Vec<Outcome>,
     /// Of the first block; `None` before it.
     pub(crate) record: Option<AttackRecord>,
 }
 
 impl Attacked {
-    fn new(batch: &AdversarialBatch) -> Self {
-        let range = batch.record.range;
-        let images = |holds: &dyn Fn(f32) -> bool| -> Vec<bool> {
-            let images = batch.x_adv.outer_iter();
-            images.map(|x| x.iter().all(|v| holds(*v))).collect()
-        };
-        let flags = |of: fn(&Outcome) -> bool| batch.outcomes.iter().map(of).collect();
-        let numbers = |of: fn(&Outcome) -> f64| batch.outcomes.iter().map(of).collect();
-        Self {
-            ids: batch.ids(),
-            right_before: flags(Outcome::right_before),
-            right: flags(Outcome::right_after),
-            success: flags(Outcome::success),
-            target_reached: (batch.record.targets.is_some())
-                .then(|| flags(|o| o.target_reached() == Some(true))),
-            linf: numbers(|o| o.distances.linf),
-            l2: numbers(|o| o.distances.l2),
-            l0: numbers(|o| o.distances.l0 as f64),
-            zero_gradient: flags(|o| o.flags.zero_gradient),
-            non_finite: flags(|o| o.flags.non_finite),
-            in_box: images(&|v| range.contains(v)),
-            finite: images(&|v| v.is_finite()),
-            cost: batch.record.cost,
-            record: Some(batch.record.clone()),
-        }
+    /// Which images are classified rightly after the attack.
+    pub(crate) fn right(&self) -> Vec<bool> {
+        self.outcomes.iter().map(Outcome::right_after).collect()
     }
 
-    /// Distances in `norm`.
-    pub(crate) fn distances(&self, norm: Norm) -> &[f64] {
-        match norm {
-            Norm::Linf => &self.linf,
-            Norm::L2 | Norm::L1 => &self.l2,
-            Norm::L0 => &self.l0,
-        }
-    }
-
-    fn extend(&mut self, next: Self) {
-        self.ids.extend(next.ids);
-        self.right_before.extend(next.right_before);
-        self.right.extend(next.right);
-        self.success.extend(next.success);
-        self.target_reached = match (self.target_reached.take(), next.target_reached) {
-            (Some(mut all), Some(more)) => {
-                all.extend(more);
-                Some(all)
-            }
-            (None, more) => more,
-            (all, None) => all,
-        };
-        self.linf.extend(next.linf);
-        self.l2.extend(next.l2);
-        self.l0.extend(next.l0);
-        self.zero_gradient.extend(next.zero_gradient);
-        self.non_finite.extend(next.non_finite);
-        self.in_box.extend(next.in_box);
-        self.finite.extend(next.finite);
-        self.cost.n_forward += next.cost.n_forward;
-        self.cost.n_backward += next.cost.n_backward;
-        self.record = self.record.take().or(next.record);
+    fn extend(&mut self, (outcomes, record): (Vec<Outcome>, AttackRecord)) {
+        self.outcomes.extend(outcomes);
+        self.record.get_or_insert(record);
     }
 
     /// The images `rows`, those among them that `again` holds (in order) as they are there.
-    fn overlaid(&self, rows: &std::ops::Range<usize>, again: &Self) -> Self {
-        fn lay<T: Copy>(old: &[T], ids: &[u64], new: &[T], at: &[u64]) -> Vec<T> {
-            let mut next = at.iter().zip(new).peekable();
-            let images = ids.iter().zip(old);
-            let image = |(id, old): (&u64, &T)| match next.next_if(|(at, _)| *at == id) {
-                Some((_, new)) => *new,
-                None => *old,
-            };
-            images.map(image).collect()
-        }
-        let ids = &self.ids[rows.clone()];
-        let flags =
-            |of: fn(&Self) -> &Vec<bool>| lay(&of(self)[rows.clone()], ids, of(again), &again.ids);
-        let numbers =
-            |of: fn(&Self) -> &Vec<f64>| lay(&of(self)[rows.clone()], ids, of(again), &again.ids);
-        let reached = self
-            .target_reached
-            .as_ref()
-            .zip(again.target_reached.as_ref());
-        Self {
-            ids: ids.to_vec(),
-            right_before: flags(|a| &a.right_before),
-            right: flags(|a| &a.right),
-            success: flags(|a| &a.success),
-            target_reached: reached.map(|(old, new)| lay(&old[rows.clone()], ids, new, &again.ids)),
-            linf: numbers(|a| &a.linf),
-            l2: numbers(|a| &a.l2),
-            l0: numbers(|a| &a.l0),
-            zero_gradient: flags(|a| &a.zero_gradient),
-            non_finite: flags(|a| &a.non_finite),
-            in_box: flags(|a| &a.in_box),
-            finite: flags(|a| &a.finite),
-            cost: again.cost,
-            record: again.record.clone(),
-        }
-    }
-
-    fn to_arrays(&self) -> Result<Arrays, SavedError> {
-        let flags = |values: &[bool]| ndarray::Array1::from_vec(values.to_vec()).into();
-        let mut arrays = Arrays::from([
-            ("id".to_owned(), self.ids.clone().into()),
-            ("right_before".to_owned(), flags(&self.right_before)),
-            ("right".to_owned(), flags(&self.right)),
-            ("success".to_owned(), flags(&self.success)),
-            ("linf".to_owned(), self.linf.clone().into()),
-            ("l2".to_owned(), self.l2.clone().into()),
-            ("l0".to_owned(), self.l0.clone().into()),
-            ("zero_gradient".to_owned(), flags(&self.zero_gradient)),
-            ("non_finite".to_owned(), flags(&self.non_finite)),
-            ("in_box".to_owned(), flags(&self.in_box)),
-            ("finite".to_owned(), flags(&self.finite)),
-            (
-                "record".to_owned(),
-                serde_json::to_vec(&self.record)?.into(),
-            ),
-        ]);
-        if let Some(reached) = &self.target_reached {
-            arrays.insert("target_reached".to_owned(), flags(reached));
-        }
-        Ok(arrays)
-    }
-
-    fn from_arrays(arrays: &Arrays) -> Result<Self, SavedError> {
-        let from = Reader(arrays);
-        let ids = from.counts("id", None)?;
-        let n = Some(ids.len());
-        let targeted = arrays.contains_key("target_reached");
-        let record: Option<AttackRecord> = from.json("record")?;
-        Ok(Self {
-            right_before: from.bools("right_before", n)?,
-            right: from.bools("right", n)?,
-            success: from.bools("success", n)?,
-            target_reached: targeted
-                .then(|| from.bools("target_reached", n))
-                .transpose()?,
-            linf: from.numbers("linf", n)?,
-            l2: from.numbers("l2", n)?,
-            l0: from.numbers("l0", n)?,
-            zero_gradient: from.bools("zero_gradient", n)?,
-            non_finite: from.bools("non_finite", n)?,
-            in_box: from.bools("in_box", n)?,
-            finite: from.bools("finite", n)?,
-            cost: record.as_ref().map_or_else(Cost::default, |r| r.cost),
-            record,
-            ids,
-        })
+    fn overlaid(&self, rows: &Range<usize>, again: Vec<Outcome>) -> Vec<Outcome> {
+        let mut again = again.into_iter().peekable();
+        let images = self.outcomes[rows.clone()].iter();
+        let image = |old: &Outcome| again.next_if(|new| new.id == old.id).unwrap_or(old.clone());
+        images.map(image).collect()
     }
 }
 
@@ -209,7 +64,7 @@ impl Study<'_> {
             let what = inputs_of(planned, trained, &rows);
             let arrays = self.step(trained, &name, &what, || {
                 let batch = self.batch(
-                    &trained.model,
+                    &*trained.model,
                     trained.seed,
                     planned,
                     &rows.clone().collect::<Vec<_>>(),
@@ -230,7 +85,7 @@ impl Study<'_> {
             seen.examples
                 .extend(images.map(|x| x.iter().copied().collect()));
             seen.passes.extend(Passes::from_arrays(&arrays)?);
-            seen.attacked.extend(Attacked::new(&batch));
+            seen.attacked.extend((batch.outcomes, batch.record));
             self.observer.progress(rows.end as u64, "");
         }
         self.observer.end();
@@ -258,23 +113,24 @@ impl Study<'_> {
             let name = format!("honest-{}-{:06}", planned.attack.entry().id, rows.start);
             let arrays = self.step(trained, &name, &what, || {
                 let part = self.counting_from(rows.start);
-                let attack = |rows: &[usize]| -> Result<Attacked, Halt> {
-                    let (model, seed) = (&trained.model, trained.seed);
-                    Ok(Attacked::new(
-                        &self.batch(model, seed, planned, rows, &part)?,
-                    ))
+                let attack = |rows: &[usize]| {
+                    self.batch(&*trained.model, trained.seed, planned, rows, &part)
                 };
-                let attacked = match before {
-                    None => attack(&each(&rows))?,
+                let (outcomes, record) = match before {
+                    None => {
+                        let batch = attack(&each(&rows))?;
+                        (batch.outcomes, batch.record)
+                    }
                     Some((_, before)) => {
-                        let left: Vec<usize> =
-                            rows.clone().filter(|row| before.right[*row]).collect();
-                        before.overlaid(&rows, &attack(&left)?)
+                        let is_left = |row: &usize| before.outcomes[*row].right_after();
+                        let left: Vec<usize> = rows.clone().filter(is_left).collect();
+                        let batch = attack(&left)?;
+                        (before.overlaid(&rows, batch.outcomes), batch.record)
                     }
                 };
-                Ok(attacked.to_arrays()?)
+                Ok(outcomes_to_arrays(&outcomes, &record)?)
             })?;
-            seen.extend(Attacked::from_arrays(&arrays)?);
+            seen.extend(outcomes_from_arrays(&arrays)?);
             self.observer.progress(rows.end as u64, "");
         }
         self.observer.end();
@@ -328,15 +184,11 @@ impl Study<'_> {
     }
 }
 
-fn each(rows: &std::ops::Range<usize>) -> Vec<usize> {
+fn each(rows: &Range<usize>) -> Vec<usize> {
     rows.clone().collect()
 }
 
-fn inputs_of(
-    planned: &Planned,
-    trained: &Trained,
-    rows: &std::ops::Range<usize>,
-) -> serde_json::Value {
+fn inputs_of(planned: &Planned, trained: &Trained, rows: &Range<usize>) -> serde_json::Value {
     json!({
         "attack": planned.spec,
         "options": planned.options,

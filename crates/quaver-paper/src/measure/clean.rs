@@ -5,7 +5,7 @@ use serde_json::json;
 use super::passes::Passes;
 use super::{Halt, Named, Study, Trained};
 use quaver::attack::saved::{Reader, SavedError};
-use quaver::classifier::{Batch, Classifier, Noise, Purpose, Randomness};
+use quaver::classifier::{Batch, Noise, Purpose, Randomness};
 use quaver::data::npz::Arrays;
 use quaver::decision::{argmax, softmax};
 use quaver::evaluate::checks::{SATURATED, looks_like_probabilities};
@@ -66,7 +66,7 @@ impl Study<'_> {
         let x = self.test.images(0..self.test.len());
         let ids = self.test.ids();
         let batch = Batch { x: x.view(), ids };
-        let model: &dyn Classifier = &trained.model;
+        let model = &*trained.model;
         let one = |pass| Noise::draw(trained.seed, Purpose::Check, pass);
         let passes = [model.logits(batch, one(0))?, model.logits(batch, one(1))?];
         let off = match model.randomness() {

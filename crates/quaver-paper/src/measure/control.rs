@@ -4,7 +4,7 @@
 use ndarray::Array2;
 use serde_json::json;
 
-use super::plan::Planned;
+use super::plan::{Planned, STRONGEST};
 use super::{Halt, Study, Trained};
 use quaver::attack::record::Outcome;
 use quaver::attack::saved::{Reader, SavedError};
@@ -82,7 +82,7 @@ impl Study<'_> {
     /// PGD of the honest reading; `None` where the run has no PGD or the network no noise.
     pub(super) fn control(&self, trained: &Trained) -> Result<Option<Control>, Halt> {
         let mut variants = self.columns.iter().flat_map(|column| &column.variants);
-        let Some(planned) = variants.find(|planned| planned.attack.entry().id == "pgd") else {
+        let Some(planned) = variants.find(|planned| planned.id == STRONGEST) else {
             return Ok(None);
         };
         if trained.model.randomness() == Randomness::None {
@@ -114,7 +114,7 @@ impl Study<'_> {
         n: usize,
     ) -> Result<quaver::data::npy::NpyArray, Halt> {
         let model = Frozen {
-            model: &trained.model,
+            model: &*trained.model,
             noise,
         };
         let rows: Vec<usize> = (0..n).collect();

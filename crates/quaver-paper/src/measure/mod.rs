@@ -20,7 +20,7 @@ pub(super) use attacked::Attacked;
 pub(super) use clean::Clean;
 pub(super) use control::Control;
 pub(super) use passes::Passes;
-pub(super) use plan::{Column, Planned};
+pub(super) use plan::{Column, Planned, STRONGEST};
 
 use super::rows::{ROWS, Row};
 use super::{Config, PaperError};
@@ -28,7 +28,6 @@ use quaver::classifier::{Classifier, Randomness};
 use quaver::data::Dataset;
 use quaver::data::npz::Arrays;
 use quaver::evaluate::accuracy::worst_case;
-use quaver::network::Network;
 use quaver::observe::Observer;
 use quaver::run::{self, Key, RunFolder};
 
@@ -69,7 +68,8 @@ impl NetworkSeen {
     /// Which images stay right under every variant of a column of the honest reading.
     pub(super) fn right_in_column(&self, column: usize) -> Option<Vec<bool>> {
         let variants = self.honest.get(column)?;
-        let right: Vec<&[bool]> = variants.iter().map(|v| v.right.as_slice()).collect();
+        let right: Vec<Vec<bool>> = variants.iter().map(Attacked::right).collect();
+        let right: Vec<&[bool]> = right.iter().map(Vec::as_slice).collect();
         worst_case(&right)
     }
 }
@@ -90,7 +90,8 @@ struct Trained {
     name: String,
     /// Of the model file: what later steps are keyed by.
     digest: String,
-    model: Network,
+    model: Box<dyn Classifier>,
+    training: Option<TrainingRecord>,
 }
 
 /// Everything a run works with.
@@ -149,7 +150,7 @@ impl<'a> Study<'a> {
         seen: &mut NetworkSeen,
     ) -> Result<(), Halt> {
         let trained = self.trained(place, row, seed)?;
-        seen.training = trained.model.model().info.training.clone();
+        seen.training.clone_from(&trained.training);
         seen.randomness = Some(trained.model.randomness());
         seen.clean = Some(self.clean(&trained)?);
         for planned in &self.attacks {

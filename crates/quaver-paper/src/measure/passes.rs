@@ -196,7 +196,7 @@ impl Study<'_> {
                 cells[row * n_passes as usize + pass as usize].store(class, Ordering::Relaxed);
             }
         };
-        let model = &trained.model;
+        let model = &*trained.model;
         let outputs = monte_carlo_classes(model, batch, draw, n_passes, observer, &note)?;
         if outputs.images.len() < ids.len() {
             return Err(Halt::Stopped);

@@ -7,6 +7,9 @@ use quaver::attack::{self, Attack, Dialect, LabelSource};
 use quaver::decision::Decision;
 use quaver::spec::{Spec, Value};
 
+/// The attack of the control and of what is compared with a defence off.
+pub(crate) const STRONGEST: &str = "pgd";
+
 /// An attack with its settings.
 pub(crate) struct Planned {
     /// Unique among the attacks of the tables.
@@ -24,6 +27,8 @@ pub(crate) struct Planned {
 /// A column of the honest reading: the strongest of its variants, image by image.
 pub(crate) struct Column {
     pub(crate) id: String,
+    /// Id of the attack of the tables that it is a reading of.
+    pub(crate) attack: String,
     pub(crate) title: String,
     pub(crate) variants: Vec<Planned>,
     pub(crate) noise: NoiseMode,
@@ -33,20 +38,14 @@ pub(crate) struct Column {
 impl Planned {
     fn new(text: &str, options: Options) -> Result<Self, PaperError> {
         let attack = attack::build(text)?;
-        let id = attack.entry().id;
         Ok(Self {
-            id: id.to_owned(),
-            title: id.to_uppercase(),
+            id: attack.entry().id.to_owned(),
+            title: attack.entry().short.to_owned(),
             spec: attack.spec(options.dialect)?.to_string(),
             text: text.to_owned(),
             attack,
             options,
         })
-    }
-
-    /// Whether it takes more than one step.
-    pub(crate) fn is_iterative(&self) -> bool {
-        self.attack.entry().id != "fgsm"
     }
 }
 
@@ -98,6 +97,7 @@ pub(crate) fn columns(config: &Config, test: usize) -> Result<Vec<Column>, Paper
             if n > 0 {
                 columns.push(Column {
                     id: format!("{}-{id}", planned.id),
+                    attack: planned.id.clone(),
                     title: format!("{}, {words}", planned.title),
                     variants: variants.collect::<Result<_, PaperError>>()?,
                     noise,
@@ -120,7 +120,8 @@ fn variants(planned: &Planned) -> Result<Vec<(String, String)>, PaperError> {
         spec.params.insert(name.to_owned(), value);
         spec.to_string()
     };
-    if planned.attack.entry().id == "jsma" {
+    let parameters = planned.attack.entry().parameters;
+    if parameters.iter().any(|known| known.name == "jacobian") {
         return Ok(vec![
             (with("jacobian", "log-probs"), " on log-probs".to_owned()),
             (

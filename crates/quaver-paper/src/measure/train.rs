@@ -50,7 +50,8 @@ impl Study<'_> {
             seed,
             name,
             digest: run::digest(&[&bytes]),
-            model: Network::new(Arc::new(model), Arc::clone(self.engine))?,
+            training: model.info.training.clone(),
+            model: Box::new(Network::new(Arc::new(model), Arc::clone(self.engine))?),
         })
     }
 

@@ -9,6 +9,7 @@ use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Settin
 
 pub(super) const ENTRY: Entry = Entry {
     id: "bim",
+    short: "BIM",
     title: "Basic iterative method",
     paper: "Adversarial examples in the physical world (2017)",
     access: Access::WhiteBox,

@@ -12,6 +12,7 @@ use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Settin
 
 pub(super) const ENTRY: Entry = Entry {
     id: "fgsm",
+    short: "FGSM",
     title: "Fast gradient sign method",
     paper: "Explaining and Harnessing Adversarial Examples (2015)",
     access: Access::WhiteBox,

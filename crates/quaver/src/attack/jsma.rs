@@ -25,6 +25,7 @@ use features::{Features, Saliency, Step};
 
 pub(super) const ENTRY: Entry = Entry {
     id: "jsma",
+    short: "JSMA",
     title: "Jacobian-based saliency map attack",
     paper: "The Limitations of Deep Learning in Adversarial Settings (2016)",
     access: Access::WhiteBox,

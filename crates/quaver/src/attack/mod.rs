@@ -80,6 +80,8 @@ pub enum Start {
 pub struct Entry {
     /// Name in spec strings.
     pub id: &'static str,
+    /// Name in tables, as `FGSM`.
+    pub short: &'static str,
     /// Name in texts.
     pub title: &'static str,
     /// Title and year of its paper.

@@ -12,6 +12,7 @@ use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Settin
 
 pub(super) const ENTRY: Entry = Entry {
     id: "pgd",
+    short: "PGD",
     title: "Projected gradient descent",
     paper: "Towards Deep Learning Models Resistant to Adversarial Attacks (2018)",
     access: Access::WhiteBox,

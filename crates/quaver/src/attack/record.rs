@@ -65,6 +65,12 @@ impl Outcome {
         self.target.map(|target| self.perturbed.is(target))
     }
 
+    /// Whether every pixel of the perturbed image is a finite number: only then its L2 distance is.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.distances.l2.is_finite()
+    }
+
     /// Whether it was classified rightly before.
     #[must_use]
     pub fn right_before(&self) -> bool {

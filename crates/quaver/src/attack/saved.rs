@@ -38,66 +38,13 @@ pub enum SavedError {
 }
 
 impl AdversarialBatch {
-    /// Every list as an array with one entry an image: `x_adv` float32
-    /// `(n, c, h, w)`, `id` uint64, classes int64 (`y`, `attacked_label`, `target`,
-    /// `clean_prediction`, `prediction`; -1 where there was no answer), distances float64, steps and
-    /// restarts uint64, `success` and flags bool; `record` is JSON in UTF-8.
+    /// As [`outcomes_to_arrays`], with `x_adv` float32 `(n, c, h, w)`.
     ///
     /// # Errors
     /// [`SavedError::Record`] where a number of the record cannot be written.
     pub fn to_arrays(&self) -> Result<Arrays, SavedError> {
-        let rows = &self.outcomes;
-        let bools = |of: fn(&Outcome) -> bool| -> NpyArray {
-            rows.iter().map(of).collect::<Array1<bool>>().into()
-        };
-        let numbers = |of: fn(&Outcome) -> f64| -> NpyArray {
-            rows.iter().map(of).collect::<Vec<_>>().into()
-        };
-        let counts = |of: fn(&Outcome) -> u64| -> NpyArray {
-            rows.iter().map(of).collect::<Vec<_>>().into()
-        };
-        let classes = |of: fn(&Outcome) -> i64| -> NpyArray {
-            rows.iter().map(of).collect::<Vec<_>>().into()
-        };
-        let mut arrays = Arrays::from([
-            ("x_adv".to_owned(), self.x_adv.clone().into()),
-            ("id".to_owned(), counts(|o| o.id)),
-            ("y".to_owned(), classes(|o| o.label as i64)),
-            (
-                "attacked_label".to_owned(),
-                classes(|o| o.attacked_label as i64),
-            ),
-            ("clean_prediction".to_owned(), classes(|o| written(o.clean))),
-            ("prediction".to_owned(), classes(|o| written(o.perturbed))),
-            ("linf".to_owned(), numbers(|o| o.distances.linf)),
-            ("l2".to_owned(), numbers(|o| o.distances.l2)),
-            ("l1".to_owned(), numbers(|o| o.distances.l1)),
-            ("l0".to_owned(), numbers(|o| o.distances.l0 as f64)),
-            ("in_range".to_owned(), bools(|o| o.in_range)),
-            ("steps".to_owned(), counts(|o| o.n_steps.into())),
-            ("restart".to_owned(), counts(|o| o.restart.into())),
-            ("zero_gradient".to_owned(), bools(|o| o.flags.zero_gradient)),
-            (
-                "no_admissible_pair".to_owned(),
-                bools(|o| o.flags.no_admissible_pair),
-            ),
-            ("non_finite".to_owned(), bools(|o| o.flags.non_finite)),
-            ("no_start".to_owned(), bools(|o| o.flags.no_start)),
-            ("forward".to_owned(), counts(|o| o.cost.n_forward)),
-            ("backward".to_owned(), counts(|o| o.cost.n_backward)),
-            ("success".to_owned(), bools(Outcome::success)),
-            ("initially_correct".to_owned(), bools(Outcome::right_before)),
-            (
-                "record".to_owned(),
-                serde_json::to_vec(&self.record)?.into(),
-            ),
-        ]);
-        if self.record.targets.is_some() {
-            let target = |o: &Outcome| o.target.map_or(ABSTAINED, |target| target as i64);
-            arrays.insert("target".to_owned(), classes(target));
-            let reached = bools(|o| o.target_reached() == Some(true));
-            arrays.insert("target_reached".to_owned(), reached);
-        }
+        let mut arrays = outcomes_to_arrays(&self.outcomes, &self.record)?;
+        arrays.insert("x_adv".to_owned(), self.x_adv.clone().into());
         Ok(arrays)
     }
 
@@ -106,65 +53,129 @@ impl AdversarialBatch {
     /// # Errors
     /// [`SavedError`] naming the array that is missing or of another kind.
     pub fn from_arrays(arrays: &Arrays) -> Result<Self, SavedError> {
-        let from = Reader(arrays);
-        let ids = from.counts("id", None)?;
-        let n = Some(ids.len());
-        let narrow = |name| from.integers::<u32>(name, n, "integers from 0 below 2^32");
-        let distance = |name| from.numbers(name, n);
-        let (linf, l2, l1, l0) = (
-            distance("linf")?,
-            distance("l2")?,
-            distance("l1")?,
-            distance("l0")?,
-        );
-        let zero_gradient = from.bools("zero_gradient", n)?;
-        let no_admissible_pair = from.bools("no_admissible_pair", n)?;
-        let non_finite = from.bools("non_finite", n)?;
-        let no_start = from.bools("no_start", n)?;
-        let in_range = from.bools("in_range", n)?;
-        let (labels, attacked) = (from.classes("y", n)?, from.classes("attacked_label", n)?);
-        let (clean, perturbed) = (
-            from.verdicts("clean_prediction", n)?,
-            from.verdicts("prediction", n)?,
-        );
-        let (steps, restarts) = (narrow("steps")?, narrow("restart")?);
-        let (forward, backward) = (from.counts("forward", n)?, from.counts("backward", n)?);
-        let record: AttackRecord = from.json("record")?;
-        let targeted = record.targets.map(|_| from.classes("target", n));
-        let targets = targeted.transpose()?;
-        let outcome = |(row, &id): (usize, &u64)| Outcome {
-            id,
-            label: labels[row],
-            attacked_label: attacked[row],
-            target: targets.as_ref().map(|targets| targets[row]),
-            clean: clean[row],
-            perturbed: perturbed[row],
-            distances: Distances {
-                linf: linf[row],
-                l2: l2[row],
-                l1: l1[row],
-                l0: l0[row] as u64,
-            },
-            in_range: in_range[row],
-            n_steps: steps[row],
-            restart: restarts[row],
-            flags: Flags {
-                zero_gradient: zero_gradient[row],
-                no_admissible_pair: no_admissible_pair[row],
-                non_finite: non_finite[row],
-                no_start: no_start[row],
-            },
-            cost: Cost {
-                n_forward: forward[row],
-                n_backward: backward[row],
-            },
-        };
+        let (outcomes, record) = outcomes_from_arrays(arrays)?;
         Ok(Self {
-            x_adv: from.images("x_adv", ids.len())?,
-            outcomes: ids.iter().enumerate().map(outcome).collect(),
+            x_adv: Reader(arrays).images("x_adv", outcomes.len())?,
+            outcomes,
             record,
         })
     }
+}
+
+/// Outcomes as arrays with one entry an image: `id` uint64, classes int64 (`y`,
+/// `attacked_label`, `target`, `clean_prediction`, `prediction`; -1 where there was no answer),
+/// distances float64, steps and restarts uint64, `success` and flags bool; `record` is JSON in
+/// UTF-8.
+///
+/// # Errors
+/// [`SavedError::Record`] where a number of the record cannot be written.
+pub fn outcomes_to_arrays(rows: &[Outcome], record: &AttackRecord) -> Result<Arrays, SavedError> {
+    let bools = |of: fn(&Outcome) -> bool| -> NpyArray {
+        rows.iter().map(of).collect::<Array1<bool>>().into()
+    };
+    let numbers =
+        |of: fn(&Outcome) -> f64| -> NpyArray { rows.iter().map(of).collect::<Vec<_>>().into() };
+    let counts =
+        |of: fn(&Outcome) -> u64| -> NpyArray { rows.iter().map(of).collect::<Vec<_>>().into() };
+    let classes =
+        |of: fn(&Outcome) -> i64| -> NpyArray { rows.iter().map(of).collect::<Vec<_>>().into() };
+    let mut arrays = Arrays::from([
+        ("id".to_owned(), counts(|o| o.id)),
+        ("y".to_owned(), classes(|o| o.label as i64)),
+        (
+            "attacked_label".to_owned(),
+            classes(|o| o.attacked_label as i64),
+        ),
+        ("clean_prediction".to_owned(), classes(|o| written(o.clean))),
+        ("prediction".to_owned(), classes(|o| written(o.perturbed))),
+        ("linf".to_owned(), numbers(|o| o.distances.linf)),
+        ("l2".to_owned(), numbers(|o| o.distances.l2)),
+        ("l1".to_owned(), numbers(|o| o.distances.l1)),
+        ("l0".to_owned(), numbers(|o| o.distances.l0 as f64)),
+        ("in_range".to_owned(), bools(|o| o.in_range)),
+        ("steps".to_owned(), counts(|o| o.n_steps.into())),
+        ("restart".to_owned(), counts(|o| o.restart.into())),
+        ("zero_gradient".to_owned(), bools(|o| o.flags.zero_gradient)),
+        (
+            "no_admissible_pair".to_owned(),
+            bools(|o| o.flags.no_admissible_pair),
+        ),
+        ("non_finite".to_owned(), bools(|o| o.flags.non_finite)),
+        ("no_start".to_owned(), bools(|o| o.flags.no_start)),
+        ("forward".to_owned(), counts(|o| o.cost.n_forward)),
+        ("backward".to_owned(), counts(|o| o.cost.n_backward)),
+        ("success".to_owned(), bools(Outcome::success)),
+        ("initially_correct".to_owned(), bools(Outcome::right_before)),
+        ("record".to_owned(), serde_json::to_vec(record)?.into()),
+    ]);
+    if record.targets.is_some() {
+        let target = |o: &Outcome| o.target.map_or(ABSTAINED, |target| target as i64);
+        arrays.insert("target".to_owned(), classes(target));
+        let reached = bools(|o| o.target_reached() == Some(true));
+        arrays.insert("target_reached".to_owned(), reached);
+    }
+    Ok(arrays)
+}
+
+/// What [`outcomes_to_arrays`] wrote; other arrays are left alone.
+///
+/// # Errors
+/// [`SavedError`] naming the array that is missing or of another kind.
+pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackRecord), SavedError> {
+    let from = Reader(arrays);
+    let ids = from.counts("id", None)?;
+    let n = Some(ids.len());
+    let narrow = |name| from.integers::<u32>(name, n, "integers from 0 below 2^32");
+    let distance = |name| from.numbers(name, n);
+    let (linf, l2, l1, l0) = (
+        distance("linf")?,
+        distance("l2")?,
+        distance("l1")?,
+        distance("l0")?,
+    );
+    let zero_gradient = from.bools("zero_gradient", n)?;
+    let no_admissible_pair = from.bools("no_admissible_pair", n)?;
+    let non_finite = from.bools("non_finite", n)?;
+    let no_start = from.bools("no_start", n)?;
+    let in_range = from.bools("in_range", n)?;
+    let (labels, attacked) = (from.classes("y", n)?, from.classes("attacked_label", n)?);
+    let (clean, perturbed) = (
+        from.verdicts("clean_prediction", n)?,
+        from.verdicts("prediction", n)?,
+    );
+    let (steps, restarts) = (narrow("steps")?, narrow("restart")?);
+    let (forward, backward) = (from.counts("forward", n)?, from.counts("backward", n)?);
+    let record: AttackRecord = from.json("record")?;
+    let targeted = record.targets.map(|_| from.classes("target", n));
+    let targets = targeted.transpose()?;
+    let outcome = |(row, &id): (usize, &u64)| Outcome {
+        id,
+        label: labels[row],
+        attacked_label: attacked[row],
+        target: targets.as_ref().map(|targets| targets[row]),
+        clean: clean[row],
+        perturbed: perturbed[row],
+        distances: Distances {
+            linf: linf[row],
+            l2: l2[row],
+            l1: l1[row],
+            l0: l0[row] as u64,
+        },
+        in_range: in_range[row],
+        n_steps: steps[row],
+        restart: restarts[row],
+        flags: Flags {
+            zero_gradient: zero_gradient[row],
+            no_admissible_pair: no_admissible_pair[row],
+            non_finite: non_finite[row],
+            no_start: no_start[row],
+        },
+        cost: Cost {
+            n_forward: forward[row],
+            n_backward: backward[row],
+        },
+    };
+    Ok((ids.iter().enumerate().map(outcome).collect(), record))
 }
 
 /// The class of a verdict, or what stands for none.

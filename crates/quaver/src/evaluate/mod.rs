@@ -1,9 +1,8 @@
-//! What the numbers say and how sure they are: intervals, tests, detection, calibration.
+//! What the numbers say and how sure they are: intervals, tests, detection.
 
 pub mod accuracy;
 pub mod auroc;
 pub mod bootstrap;
-pub mod calibration;
 pub mod checks;
 pub mod detection;
 pub mod holm;

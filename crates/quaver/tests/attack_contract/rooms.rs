@@ -26,6 +26,7 @@ struct Bisection {
 
 const ENTRY: Entry = Entry {
     id: "bisection",
+    short: "BISECTION",
     title: "bisection",
     paper: "",
     access: Access::DecisionBased,

@@ -1,6 +1,6 @@
 //! C30: every defence was also measured turned off.
 
-use super::{Check, Defence, Evidence, Outcome, not_applicable, pass, points, warn};
+use super::{Check, Defence, Evidence, Finding, not_applicable, pass, points, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C30",
@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     if evidence.defences.is_empty() {
         return not_applicable("the model has no defence to turn off");
     }

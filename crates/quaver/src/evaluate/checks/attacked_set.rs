@@ -1,6 +1,8 @@
 //! C23: which images were attacked, and which count.
 
-use super::{Attacked, Check, Evidence, Outcome, not_applicable, pass, warn};
+use crate::attack::record::Outcome;
+
+use super::{Attacked, Check, Evidence, Finding, not_applicable, pass, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C23",
@@ -8,11 +10,11 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let Some(first) = evidence.attacks.first() else {
         return not_applicable("no attack was run");
     };
-    let ids = |images: &[super::ImageEvidence]| images.iter().map(|i| i.id).collect::<Vec<_>>();
+    let ids = |images: &[Outcome]| images.iter().map(|i| i.id).collect::<Vec<_>>();
     let other = evidence.attacks.iter().find(|attack| {
         attack.attacked != first.attacked || ids(&attack.images) != ids(&first.images)
     });
@@ -29,7 +31,7 @@ fn run(evidence: &Evidence) -> Outcome {
     let n_wrong = first
         .images
         .iter()
-        .filter(|image| !image.right_before)
+        .filter(|image| !image.right_before())
         .count();
     pass(match first.attacked {
         Attacked::All => format!(
@@ -46,11 +48,12 @@ fn run(evidence: &Evidence) -> Outcome {
 mod tests {
     use super::super::{CheckStatus, sample};
     use super::*;
+    use crate::decision::Verdict;
 
     #[test]
     fn the_set_is_said_and_differences_warn() {
         let mut fgsm = sample::attack("fgsm", false, &[false, true]);
-        fgsm.images[0].right_before = false;
+        fgsm.images[0].clean = Verdict::Class(1);
         let mut pgd = sample::attack("pgd", true, &[false, false]);
         let seen = run(&sample::evidence(vec![fgsm.clone(), pgd.clone()]));
         assert_eq!(seen.status, CheckStatus::Pass);

@@ -1,6 +1,8 @@
 //! C2: adversarial inputs are inputs, and inside their budget.
 
-use super::{AttackEvidence, Check, Evidence, ImageEvidence, Outcome, fail, not_applicable, pass};
+use crate::attack::record::Outcome;
+
+use super::{AttackEvidence, Check, Evidence, Finding, fail, not_applicable, pass};
 
 pub(super) const CHECK: Check = Check {
     id: "C2",
@@ -11,7 +13,7 @@ pub(super) const CHECK: Check = Check {
 /// Slack for float32 pixels.
 const SLACK: f64 = 1e-6;
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let n: usize = evidence
         .attacks
         .iter()
@@ -21,15 +23,15 @@ fn run(evidence: &Evidence) -> Outcome {
         return not_applicable("no attacked images");
     }
     for attack in &evidence.attacks {
-        let n_bad = |bad: &dyn Fn(&ImageEvidence) -> bool| {
+        let n_bad = |bad: &dyn Fn(&Outcome) -> bool| {
             attack.images.iter().filter(|image| bad(image)).count()
         };
         let faults = [
             (
-                n_bad(&|image| !image.finite),
+                n_bad(&|image| !image.is_finite()),
                 "hold pixels that are not finite",
             ),
-            (n_bad(&|image| !image.in_box), "leave the input range"),
+            (n_bad(&|image| !image.in_range), "leave the input range"),
             (
                 n_bad(&|image| !is_within(attack, image)),
                 "leave the budget",
@@ -49,25 +51,28 @@ fn run(evidence: &Evidence) -> Outcome {
 }
 
 /// Asked positively, so that a distance that is not a number is outside.
-fn is_within(attack: &AttackEvidence, image: &ImageEvidence) -> bool {
-    attack.eps.is_none_or(|eps| image.distance <= eps + SLACK)
+fn is_within(attack: &AttackEvidence, image: &Outcome) -> bool {
+    attack
+        .eps
+        .is_none_or(|eps| image.distances.get(attack.norm) <= eps + SLACK)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{CheckStatus, sample};
     use super::*;
+    use crate::threat::Norm;
 
     #[test]
     fn each_fault_fails_and_is_named() {
         let clean = sample::evidence(vec![sample::attack("fgsm", false, &[true, false])]);
         assert_eq!(run(&clean).status, CheckStatus::Pass);
-        type Fault = (fn(&mut ImageEvidence), &'static str);
+        type Fault = (fn(&mut Outcome), &'static str);
         let breaks: [Fault; 4] = [
-            (|image| image.finite = false, "not finite"),
-            (|image| image.in_box = false, "input range"),
-            (|image| image.distance = 0.30001, "budget"),
-            (|image| image.distance = f64::NAN, "budget"),
+            (|image| image.distances.l2 = f64::NAN, "not finite"),
+            (|image| image.in_range = false, "input range"),
+            (|image| image.distances.linf = 0.30001, "budget"),
+            (|image| image.distances.linf = f64::NAN, "budget"),
         ];
         for (breaks, word) in breaks {
             let mut evidence = clean.clone();
@@ -76,6 +81,30 @@ mod tests {
             assert_eq!(seen.status, CheckStatus::Fail);
             assert!(seen.sentence.contains("1 of 2 images of fgsm"));
             assert!(seen.sentence.contains(word), "{}", seen.sentence);
+        }
+    }
+
+    #[test]
+    fn the_budget_is_held_against_the_distance_in_the_attacks_norm() {
+        // The distances of the sample's images.
+        for (norm, distance) in [
+            (Norm::Linf, 0.3),
+            (Norm::L2, 0.6),
+            (Norm::L1, 1.2),
+            (Norm::L0, 4.0),
+        ] {
+            for (eps, expected) in [
+                (distance, CheckStatus::Pass),
+                (distance - 0.1, CheckStatus::Fail),
+            ] {
+                let attack = AttackEvidence {
+                    norm,
+                    eps: Some(eps),
+                    ..sample::attack("any", false, &[true])
+                };
+                let seen = run(&sample::evidence(vec![attack]));
+                assert_eq!(seen.status, expected, "{norm:?} at {eps}");
+            }
         }
     }
 

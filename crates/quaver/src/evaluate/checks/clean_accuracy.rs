@@ -1,6 +1,6 @@
 //! C1: what the model does without an attack.
 
-use super::{Check, Evidence, Outcome, fail, pass, percent, warn};
+use super::{Check, Evidence, Finding, fail, pass, percent, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C1",
@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let Some(accuracy) = evidence.clean_accuracy else {
         return fail("clean accuracy was not measured; evaluate the same images without attack");
     };

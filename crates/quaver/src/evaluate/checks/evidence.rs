@@ -1,5 +1,6 @@
 //! [`Evidence`]: what a run knows about one model, as the checks read it.
 
+use crate::attack::record::Outcome;
 use crate::evaluate::interval::Rate;
 use crate::evaluate::paired::Paired;
 use crate::threat::Norm;
@@ -55,7 +56,7 @@ pub struct AttackEvidence {
     /// Which images it was given.
     pub attacked: Attacked,
     /// What came of each image it was given.
-    pub images: Vec<ImageEvidence>,
+    pub images: Vec<Outcome>,
 }
 
 /// The images an attack is given.
@@ -65,27 +66,6 @@ pub enum Attacked {
     All,
     /// Those classified rightly before.
     InitiallyCorrect,
-}
-
-/// What came of one attacked image.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ImageEvidence {
-    /// Its id.
-    pub id: u64,
-    /// Whether it was classified rightly before.
-    pub right_before: bool,
-    /// Whether it is classified rightly after.
-    pub right_after: bool,
-    /// Distance from the clean image in the attack's norm.
-    pub distance: f64,
-    /// Whether every pixel is inside the input range.
-    pub in_box: bool,
-    /// Whether every pixel is a finite number.
-    pub finite: bool,
-    /// Whether a gradient was zero in every pixel.
-    pub zero_gradient: bool,
-    /// Whether a gradient was not finite.
-    pub non_finite_gradient: bool,
 }
 
 /// Two accuracies on the same images.
@@ -135,7 +115,7 @@ impl AttackEvidence {
     /// Share of images still classified rightly.
     #[must_use]
     pub fn accuracy(&self) -> Option<Rate> {
-        Rate::of(self.images.iter().map(|image| image.right_after))
+        Rate::of(self.images.iter().map(Outcome::right_after))
     }
 }
 

@@ -1,6 +1,6 @@
 //! C19: success is measured on randomness the attack never saw.
 
-use super::{AttackEvidence, Check, Evidence, Outcome, fail, not_applicable, pass, warn};
+use super::{AttackEvidence, Check, Evidence, Finding, fail, not_applicable, pass, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C19",
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
 /// Passes below which one lucky draw decides.
 const FEWEST_PASSES: u32 = 10;
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     if evidence.is_randomized() == Some(false) {
         return not_applicable("the model is deterministic");
     }

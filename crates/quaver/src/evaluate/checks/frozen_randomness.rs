@@ -1,6 +1,6 @@
 //! C18: with its randomness frozen, the model is as weak as its deterministic twin.
 
-use super::{Check, Evidence, Outcome, fail, not_applicable, pass, points, warn};
+use super::{Check, Evidence, Finding, fail, not_applicable, pass, points, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C18",
@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
 /// attack.
 const FAIL_ABOVE: f64 = 0.05;
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     if evidence.is_randomized() == Some(false) {
         return not_applicable("the model is deterministic");
     }

@@ -1,6 +1,8 @@
 //! C10: gradients are there.
 
-use super::{Check, Evidence, ImageEvidence, Outcome, fail, not_applicable, pass, percent, warn};
+use crate::attack::record::Outcome;
+
+use super::{Check, Evidence, Finding, fail, not_applicable, pass, percent, warn};
 use crate::evaluate::interval::Rate;
 
 pub(super) const CHECK: Check = Check {
@@ -12,8 +14,8 @@ pub(super) const CHECK: Check = Check {
 /// Share of images from which on the numbers are worthless.
 const FAIL_ABOVE: f64 = 0.1;
 
-fn run(evidence: &Evidence) -> Outcome {
-    let lost = |image: &ImageEvidence| image.zero_gradient || image.non_finite_gradient;
+fn run(evidence: &Evidence) -> Finding {
+    let lost = |image: &Outcome| image.flags.zero_gradient || image.flags.non_finite;
     let shares = evidence
         .attacks
         .iter()
@@ -27,7 +29,7 @@ fn run(evidence: &Evidence) -> Outcome {
     let n_zero = attack
         .images
         .iter()
-        .filter(|image| image.zero_gradient)
+        .filter(|image| image.flags.zero_gradient)
         .count();
     let sentence = format!(
         "{} met a zero or non-finite gradient on {} of images ({n_zero} zero): use a margin loss, smaller logits or a gradient-free attack",
@@ -53,12 +55,12 @@ mod tests {
             sample::attack("pgd", true, &[true; 20]),
         ]);
         assert_eq!(run(&evidence).status, CheckStatus::Pass);
-        evidence.attacks[1].images[0].zero_gradient = true;
-        evidence.attacks[1].images[1].non_finite_gradient = true;
+        evidence.attacks[1].images[0].flags.zero_gradient = true;
+        evidence.attacks[1].images[1].flags.non_finite = true;
         let seen = run(&evidence);
         assert_eq!(seen.status, CheckStatus::Warn);
         assert!(seen.sentence.contains("pgd") && seen.sentence.contains("(1 zero)"));
-        evidence.attacks[1].images[2].zero_gradient = true;
+        evidence.attacks[1].images[2].flags.zero_gradient = true;
         assert_eq!(run(&evidence).status, CheckStatus::Fail);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AttackEvidence, Check, Evidence, Outcome, fail, not_applicable, pass, points};
+use super::{AttackEvidence, Check, Evidence, Finding, fail, not_applicable, pass, points};
 use crate::evaluate::paired::Paired;
 
 pub(super) const CHECK: Check = Check {
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let mut compared = 0;
     for single in evidence.attacks.iter().filter(|attack| !attack.iterative) {
         for iterative in evidence.attacks.iter().filter(|attack| attack.iterative) {
@@ -53,10 +53,10 @@ fn comparable(iterative: &AttackEvidence, single: &AttackEvidence) -> Option<Pai
     let right: BTreeMap<u64, bool> = single
         .images
         .iter()
-        .map(|i| (i.id, i.right_after))
+        .map(|i| (i.id, i.right_after()))
         .collect();
     let pairs = iterative.images.iter();
-    Paired::of(pairs.filter_map(|image| Some((image.right_after, *right.get(&image.id)?))))
+    Paired::of(pairs.filter_map(|image| Some((image.right_after(), *right.get(&image.id)?))))
 }
 
 #[cfg(test)]

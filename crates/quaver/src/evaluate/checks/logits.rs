@@ -1,6 +1,6 @@
 //! C3: attacks are fed logits.
 
-use super::{Check, Evidence, Outcome, not_applicable, pass, warn};
+use super::{Check, Evidence, Finding, not_applicable, pass, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C3",
@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let Some(rows) = evidence.probability_rows else {
         return not_applicable("outputs were not looked at");
     };

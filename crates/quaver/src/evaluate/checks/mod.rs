@@ -25,8 +25,7 @@ use super::interval::Rate;
 use super::paired::Paired;
 
 pub use evidence::{
-    AttackEvidence, Attacked, Comparison, Defence, Evidence, ImageEvidence, SATURATED,
-    looks_like_probabilities,
+    AttackEvidence, Attacked, Comparison, Defence, Evidence, SATURATED, looks_like_probabilities,
 };
 
 /// All checks, in the order of their numbers.
@@ -52,14 +51,14 @@ pub struct Check {
     pub id: &'static str,
     /// What it looks at, in a few words.
     pub title: &'static str,
-    run: fn(&Evidence) -> Outcome,
+    run: fn(&Evidence) -> Finding,
 }
 
 impl Check {
     /// Looks at `evidence`.
     #[must_use]
     pub fn run(&self, evidence: &Evidence) -> CheckResult {
-        let Outcome { status, sentence } = (self.run)(evidence);
+        let Finding { status, sentence } = (self.run)(evidence);
         CheckResult {
             id: self.id.to_owned(),
             title: self.title.to_owned(),
@@ -106,30 +105,30 @@ pub fn run_all(evidence: &Evidence) -> Vec<CheckResult> {
     CHECKS.iter().map(|check| check.run(evidence)).collect()
 }
 
-struct Outcome {
+struct Finding {
     status: CheckStatus,
     sentence: String,
 }
 
-fn pass(sentence: impl Into<String>) -> Outcome {
+fn pass(sentence: impl Into<String>) -> Finding {
     outcome(CheckStatus::Pass, sentence)
 }
 
-fn warn(sentence: impl Into<String>) -> Outcome {
+fn warn(sentence: impl Into<String>) -> Finding {
     outcome(CheckStatus::Warn, sentence)
 }
 
-fn fail(sentence: impl Into<String>) -> Outcome {
+fn fail(sentence: impl Into<String>) -> Finding {
     outcome(CheckStatus::Fail, sentence)
 }
 
-fn not_applicable(sentence: impl Into<String>) -> Outcome {
+fn not_applicable(sentence: impl Into<String>) -> Finding {
     outcome(CheckStatus::NotApplicable, sentence)
 }
 
-fn outcome(status: CheckStatus, sentence: impl Into<String>) -> Outcome {
+fn outcome(status: CheckStatus, sentence: impl Into<String>) -> Finding {
     let sentence = sentence.into();
-    Outcome { status, sentence }
+    Finding { status, sentence }
 }
 
 /// A share as read by people: `98.8 % (95 % interval 97.4 to 99.5, n = 500)`.
@@ -185,19 +184,32 @@ mod tests {
 #[cfg(test)]
 mod sample {
     use super::*;
-    use crate::threat::Norm;
+    use crate::attack::Flags;
+    use crate::attack::oracle::Cost;
+    use crate::attack::record::Outcome;
+    use crate::decision::Verdict;
+    use crate::threat::{Distances, Norm};
 
     /// An L-infinity attack at 0.3 with the given answers after it; all was right before.
     pub(super) fn attack(name: &str, iterative: bool, right_after: &[bool]) -> AttackEvidence {
-        let image = |(id, &right_after): (usize, &bool)| ImageEvidence {
+        let image = |(id, &right_after): (usize, &bool)| Outcome {
             id: id as u64,
-            right_before: true,
-            right_after,
-            distance: 0.3,
-            in_box: true,
-            finite: true,
-            zero_gradient: false,
-            non_finite_gradient: false,
+            label: 0,
+            attacked_label: 0,
+            target: None,
+            clean: Verdict::Class(0),
+            perturbed: Verdict::Class(usize::from(!right_after)),
+            distances: Distances {
+                linf: 0.3,
+                l2: 0.6,
+                l1: 1.2,
+                l0: 4,
+            },
+            in_range: true,
+            n_steps: 1,
+            restart: 0,
+            flags: Flags::default(),
+            cost: Cost::default(),
         };
         AttackEvidence {
             name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! C16: a randomized model is attacked through its expectation.
 
-use super::{Check, Evidence, Outcome, fail, not_applicable, pass};
+use super::{Check, Evidence, Finding, fail, not_applicable, pass};
 
 pub(super) const CHECK: Check = Check {
     id: "C16",
@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let Some(differing) = evidence.differing_passes else {
         return not_applicable("two clean passes were not compared");
     };

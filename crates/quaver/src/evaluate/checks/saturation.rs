@@ -1,6 +1,6 @@
 //! C11: confidence does not hide the gradient.
 
-use super::{Check, Evidence, Outcome, not_applicable, pass, percent, points, warn};
+use super::{Check, Evidence, Finding, not_applicable, pass, percent, points, warn};
 
 pub(super) const CHECK: Check = Check {
     id: "C11",
@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
 /// Share of saturated images from which on the loss has to be changed to be believed.
 const WARN_ABOVE: f64 = 0.1;
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let stronger = evidence.changed_losses.iter().find(|c| c.paired.low > 0.0);
     if let Some(stronger) = stronger {
         return warn(format!(

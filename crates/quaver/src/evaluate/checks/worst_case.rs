@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Evidence, Outcome, not_applicable, pass, percent, warn};
+use super::{Check, Evidence, Finding, not_applicable, pass, percent, warn};
 use crate::evaluate::interval::Rate;
 
 pub(super) const CHECK: Check = Check {
@@ -11,12 +11,12 @@ pub(super) const CHECK: Check = Check {
     run,
 };
 
-fn run(evidence: &Evidence) -> Outcome {
+fn run(evidence: &Evidence) -> Finding {
     let mut images: BTreeMap<u64, (usize, bool)> = BTreeMap::new();
     for image in evidence.attacks.iter().flat_map(|attack| &attack.images) {
         let (n_attacks, right) = images.entry(image.id).or_insert((0, true));
         *n_attacks += 1;
-        *right &= image.right_after;
+        *right &= image.right_after();
     }
     // Images that only some attacks were given say nothing about the others.
     let n_attacks = evidence.attacks.len();

@@ -63,14 +63,29 @@ pub struct Cell {
     /// Words that catch the eye, before the others; may be empty.
     pub strong: String,
     /// The others, line by line.
-    pub lines: Vec<String>,
+    pub lines: Vec<Vec<Span>>,
 }
 
-impl<T: Into<String>> From<T> for Cell {
+/// A piece of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Words.
+    Text(String),
+    /// Two numbers as an interval; numbers are no markup.
+    Interval(String, String),
+}
+
+impl<T: Into<String>> From<T> for Span {
+    fn from(text: T) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl<T: Into<Span>> From<T> for Cell {
     fn from(text: T) -> Self {
         Self {
             strong: String::new(),
-            lines: vec![text.into()],
+            lines: vec![vec![text.into()]],
         }
     }
 }
@@ -171,7 +186,12 @@ impl Flavor {
     }
 
     fn cell(&self, cell: &Cell) -> String {
-        let lines: Vec<String> = cell.lines.iter().map(|line| self.escape(line)).collect();
+        let span = |span: &Span| match span {
+            Span::Text(text) => self.escape(text),
+            Span::Interval(low, high) => format!("[{low}, {high}]"),
+        };
+        let line = |spans: &Vec<Span>| spans.iter().map(span).collect::<String>();
+        let lines: Vec<String> = cell.lines.iter().map(line).collect();
         let lines = lines.join(self.line_break);
         let (before, after) = self.strong;
         match (cell.strong.is_empty(), lines.is_empty()) {

@@ -33,7 +33,10 @@ fn document() -> Document {
                     words("x & y"),
                     Cell {
                         strong: "yes".into(),
-                        lines: vec!["one".into(), "two".into()],
+                        lines: vec![
+                            vec!["one".into()],
+                            vec!["a_".into(), Span::Interval("1".into(), "2".into())],
+                        ],
                     },
                 ]],
             },
@@ -57,7 +60,7 @@ fn markdown_rows_have_as_many_cells_as_their_heads() {
     let row = "| a\\_b, 50 % | 95.0 91.0–97.3 (paper 98.2) | n/a |";
     assert!(text.lines().any(|line| line == row), "{text}");
     assert!(
-        text.contains("| x &amp; y | **yes** one<br>two |"),
+        text.contains("| x &amp; y | **yes** one<br>a\\_[1, 2] |"),
         "{text}"
     );
     assert!(text.contains("n/a (paper 38.2)") && !text.contains("NaN"));
