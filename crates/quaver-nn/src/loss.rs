@@ -1,35 +1,39 @@
 //! Softmax and cross-entropy of one row of logits, in float64.
 
-/// Probabilities of `logits`, summing to 1. Not finite where a logit is not.
-pub fn softmax(logits: &[f32], probs: &mut [f64]) {
-    let max = logits
-        .iter()
-        .fold(f32::NEG_INFINITY, |m, &v| if v > m { v } else { m });
-    let mut sum = 0.0;
-    for (p, &v) in probs.iter_mut().zip(logits) {
-        *p = libm::exp(f64::from(v) - f64::from(max));
-        sum += *p;
+/// Probabilities of `logits`, summing to 1, the largest logit subtracted first. Not numbers where
+/// a logit is not, or where one is +infinity.
+#[must_use]
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let max = logits.iter().fold(f32::NEG_INFINITY, |max, &l| max.max(l));
+    let exponential = |&l: &f32| libm::exp(f64::from(l) - f64::from(max));
+    let mut probs: Vec<f64> = logits.iter().map(exponential).collect();
+    let total: f64 = probs.iter().sum();
+    for p in &mut probs {
+        *p /= total;
     }
-    for p in probs {
-        *p /= sum;
-    }
+    probs
 }
 
-/// Index of the largest value, the first at ties.
-pub fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (i, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = i;
+/// Index of the largest value, the lowest one at ties; `None` where there is none or a value is
+/// not a number.
+#[must_use]
+pub fn argmax<T: Copy + Into<f64>>(values: &[T]) -> Option<usize> {
+    let mut best: Option<(usize, f64)> = None;
+    for (index, &value) in values.iter().enumerate() {
+        let value = value.into();
+        if value.is_nan() {
+            return None;
+        }
+        if best.is_none_or(|(_, max)| value > max) {
+            best = Some((index, value));
         }
     }
-    best
+    best.map(|(index, _)| index)
 }
 
 /// Cross-entropy in nats of `logits` against `label`; writes its gradient times `weight`.
 pub fn cross_entropy(logits: &[f32], label: usize, weight: f32, gradient: &mut [f32]) -> f64 {
-    let mut probs = vec![0.0; logits.len()];
-    softmax(logits, &mut probs);
+    let probs = softmax(logits);
     for (c, (g, p)) in gradient.iter_mut().zip(&probs).enumerate() {
         let target = if c == label { 1.0 } else { 0.0 };
         *g = ((p - target) * f64::from(weight)) as f32;

@@ -80,12 +80,8 @@ impl Rows {
 
 fn compare_outputs(golden: &Golden) -> Vec<Rows> {
     let logits = golden.network.logits(&golden.batch(), Noise::Off);
-    let probs = logits.chunks_exact(CLASSES).flat_map(|row| {
-        let mut probs = [0.0; CLASSES];
-        softmax(row, &mut probs);
-        probs.map(|p| p as f32)
-    });
-    let probs: Vec<f32> = probs.collect();
+    let probs = logits.chunks_exact(CLASSES).flat_map(softmax);
+    let probs: Vec<f32> = probs.map(|p| p as f32).collect();
     vec![
         Rows::new("logits", &logits, &golden.array("logits"), CLASSES, &[]),
         Rows::new("probs", &probs, &golden.array("probs"), CLASSES, &[]),
@@ -183,9 +179,7 @@ fn compare_passes(golden: &Golden) -> [Scores; 2] {
     golden
         .network
         .passes(&golden.batch(), draw, PASSES, &|row, _, logits| {
-            let mut probs = [0.0; CLASSES];
-            softmax(logits, &mut probs);
-            for (class, p) in probs.into_iter().enumerate() {
+            for (class, p) in softmax(logits).into_iter().enumerate() {
                 samples[row * CLASSES + class]
                     .lock()
                     .expect("unpoisoned")

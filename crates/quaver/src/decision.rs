@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::binomial::sign_test;
 
+pub use quaver_nn::loss::{argmax, softmax};
+
 /// A decision rule.
 ///
 /// # Parameters
@@ -180,38 +182,6 @@ impl Tally {
     }
 }
 
-/// Index of the largest value, the lowest one at ties; `None` where there is none or a
-/// value is not a number.
-#[must_use]
-pub fn argmax(values: &[f64]) -> Option<usize> {
-    let mut best: Option<(usize, f64)> = None;
-    for (index, &value) in values.iter().enumerate() {
-        if value.is_nan() {
-            return None;
-        }
-        if best.is_none_or(|(_, max)| value > max) {
-            best = Some((index, value));
-        }
-    }
-    best.map(|(index, _)| index)
-}
-
-/// Probabilities of `logits` in float64, the largest logit subtracted first. Not numbers
-/// where a logit is not, or where one is +infinity.
-#[must_use]
-pub fn softmax(logits: &[f32]) -> Vec<f64> {
-    let max = logits.iter().fold(f32::NEG_INFINITY, |max, &l| max.max(l));
-    let mut probs: Vec<f64> = logits
-        .iter()
-        .map(|&l| libm::exp(f64::from(l) - f64::from(max)))
-        .collect();
-    let total: f64 = probs.iter().sum();
-    for p in &mut probs {
-        *p /= total;
-    }
-    probs
-}
-
 fn vote(counts: &[u32], alpha: f64) -> Option<usize> {
     let (mut first, mut second) = ((0, 0), 0);
     for (class, &count) in counts.iter().enumerate() {
@@ -263,7 +233,7 @@ mod tests {
         assert_eq!(Decision::First.verdict(&tally), Verdict::Abstain);
         assert_eq!(Decision::Mean(2).verdict(&tally), Verdict::Abstain);
         assert!(!Verdict::Abstain.is(0) && !Verdict::Rejected.is(0));
-        assert_eq!(argmax(&[]), None);
+        assert_eq!(argmax::<f64>(&[]), None);
     }
 
     #[test]

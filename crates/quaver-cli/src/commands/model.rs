@@ -79,7 +79,7 @@ fn clean_accuracy(
         };
         let logits = network.logits(batch, Noise::Off)?;
         let rows = logits.outer_iter().zip(images.labels.iter().flatten());
-        let right = rows.map(|(row, &label)| argmax(&row.to_vec()) == label);
+        let right = rows.map(|(row, &label)| argmax(&row.to_vec()) == Some(label));
         Ok(Rate::of(right))
     })
 }

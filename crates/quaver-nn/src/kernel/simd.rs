@@ -232,3 +232,25 @@ unsafe fn with_avx512<R>(run: impl FnOnce() -> R) -> R {
 unsafe fn with_avx2<R>(run: impl FnOnce() -> R) -> R {
     run()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_machine_has_is_found() {
+        let available = Simd::available();
+        assert_eq!(available[0], Simd::SCALAR);
+        assert_eq!(available.last(), Some(&Simd::best()));
+        for simd in &available {
+            assert_eq!(Simd::find(simd.name()), Ok(*simd));
+        }
+        for name in ["scalar", "avx2", "avx512", "neon", "sse2", ""] {
+            let is_there = available.iter().any(|simd| simd.name() == name);
+            match Simd::find(name) {
+                Ok(simd) => assert!(is_there && simd.name() == name),
+                Err(refused) => assert!(!is_there && refused.got == name, "{refused}"),
+            }
+        }
+    }
+}

@@ -43,7 +43,10 @@ impl Step for CrossEntropy {
         let correct = AtomicUsize::new(0);
         let loss = trainer.step(batch, draw, &|row, logits, upstream| {
             let label = labels[row];
-            correct.fetch_add(usize::from(argmax(logits) == label), Ordering::Relaxed);
+            correct.fetch_add(
+                usize::from(argmax(logits) == Some(label)),
+                Ordering::Relaxed,
+            );
             cross_entropy(logits, label, weight, upstream)
         });
         Ok((loss, correct.into_inner()))

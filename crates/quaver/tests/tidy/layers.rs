@@ -30,7 +30,15 @@ const CRATES: &[Layers] = &[
             // Everything else sees a model through `Classifier`.
             (
                 "quaver_nn",
-                &["classifier", "lib", "network", "run", "training", "wrap"],
+                &[
+                    "classifier",
+                    "decision",
+                    "lib",
+                    "network",
+                    "run",
+                    "training",
+                    "wrap",
+                ],
             ),
         ],
     },

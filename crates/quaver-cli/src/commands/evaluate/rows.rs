@@ -38,10 +38,8 @@ impl Rows {
     ) -> anyhow::Result<()> {
         for row in answers.logits.outer_iter() {
             let logits = row.to_vec();
-            let mut probs = vec![0.0; logits.len()];
-            softmax(&logits, &mut probs);
+            self.probs.extend(softmax(&logits));
             self.logits.extend(logits);
-            self.probs.extend(probs);
         }
         for seen in &answers.images {
             self.mc_mean.extend(seen.mean());

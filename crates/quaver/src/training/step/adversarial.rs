@@ -183,7 +183,7 @@ mod tests {
         let answers = logits.chunks_exact(10).map(argmax);
         let right = answers
             .zip(labels)
-            .filter(|(answer, label)| answer == *label);
+            .filter(|(answer, label)| *answer == Some(**label));
         right.count() as f64 / labels.len() as f64
     }
 
