@@ -1,6 +1,6 @@
 //! Files as bytes, once their header is known to take no more memory than they do.
 
-use super::safetensors::FormatError;
+use super::error::FormatError;
 use std::path::Path;
 
 /// Bytes that the values of any header may take, however short the file.

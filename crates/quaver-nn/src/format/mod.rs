@@ -1,6 +1,7 @@
 //! Model files in and out.
 
 mod bits;
+mod error;
 mod header;
 pub mod onnx;
 pub mod safetensors;

@@ -8,7 +8,8 @@
 //! A bias before batch normalization, which PyTorch's layers have unless told otherwise and graphs
 //! here have not, only shifts the mean that is taken off: it is taken off that mean.
 
-use super::safetensors::{FormatError, Tensors, take_params};
+use super::error::FormatError;
+use super::safetensors::{Tensors, take_params};
 use crate::graph::Graph;
 use std::collections::BTreeMap;
 use std::path::Path;

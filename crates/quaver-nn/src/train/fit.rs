@@ -1,8 +1,9 @@
 //! [`fit`]: epochs over a training set in an order drawn from the seed.
 
 use super::schedule::{At, Schedule};
+use super::state::State;
 use super::step::Step;
-use super::trainer::{State, Trainer};
+use super::trainer::Trainer;
 use crate::batch::{Batch, Pixels};
 use crate::engine::Engine;
 use crate::model::Model;

@@ -4,6 +4,7 @@
 //! barrier between them, forward and back. Chunks run in parallel within a stage; their
 //! statistics and weight gradients are joined in chunk order.
 
+use super::state::{Parameters, State, zeros};
 use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspace, Workspaces, arguments, chunk_examples};
@@ -22,43 +23,15 @@ use std::sync::{Arc, Mutex};
 /// Examples of a chunk at most.
 const CHUNK_EXAMPLES: usize = 2 * LANES;
 
-/// Optimizer state: what a checkpoint holds beside the model.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
-    /// Steps taken.
-    pub step: u64,
-    /// What the optimizer keeps of every parameter, by the names of
-    /// [`Optimizer::states`](crate::optim::Optimizer::states).
-    pub values: Vec<(String, Vec<Vec<Vec<f32>>>)>,
-}
-
-impl State {
-    fn fresh(model: &Model, optimizer: &dyn Optimizer) -> Self {
-        let zeros = |name: &&str| (name.to_string(), zeros(&model.params));
-        Self {
-            step: 0,
-            values: optimizer.states().iter().map(zeros).collect(),
-        }
-    }
-
-    /// Whether it is of `optimizer`, or of one that keeps the same.
-    pub(super) fn is_of(&self, optimizer: &dyn Optimizer) -> bool {
-        let names = self.values.iter().map(|(name, _)| name.as_str());
-        names.eq(optimizer.states().iter().copied())
-    }
-}
-
 /// Loss of one example: `(row in the batch, logits, upstream)` writes the gradient with respect
 /// to the logits and returns the loss.
 pub type Loss<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f64 + Sync + 'a;
-
-pub(super) type Gradients = Vec<Vec<Vec<f32>>>;
 
 /// What one chunk leaves behind.
 #[derive(Default)]
 pub(super) struct ChunkState {
     workspace: Option<Workspace>,
-    pub(super) gradients: Gradients,
+    pub(super) gradients: Parameters,
     pub(super) gathered: Vec<Vec<Lanes>>,
     part: Vec<f64>,
     loss: f64,
@@ -83,11 +56,6 @@ pub struct Trainer {
     network: Option<Arc<Network>>,
     /// Whether parameters have moved since.
     moved: bool,
-}
-
-fn zeros(params: &[Vec<Vec<f32>>]) -> Gradients {
-    let node = |node: &Vec<Vec<f32>>| node.iter().map(|p| vec![0.0; p.len()]).collect();
-    params.iter().map(node).collect()
 }
 
 impl Trainer {

@@ -1,7 +1,8 @@
 //! The end of a step: gradients of chunks become one, and weights move. A piece of a parameter
 //! goes through all of it at once, so that a step ends with one round of parallel work.
 
-use super::trainer::{Gradients, Trainer};
+use super::state::Parameters;
+use super::trainer::Trainer;
 use crate::kernel::{Lanes, Simd};
 use crate::op::Param;
 use crate::optim::{STATES, Update};
@@ -23,7 +24,7 @@ impl Trainer {
     /// Joins the chunks' gradients in order, applies surrogates, steps and clips.
     pub(super) fn update(&mut self, chunks: usize) {
         let states = self.chunks[..chunks].iter_mut();
-        let (mut all, gathered): (Vec<Gradients>, Gathered) = states
+        let (mut all, gathered): (Vec<Parameters>, Gathered) = states
             .filter_map(|chunk| chunk.get_mut().ok())
             .map(|state| (take(&mut state.gradients), take(&mut state.gathered)))
             .unzip();
@@ -37,7 +38,7 @@ impl Trainer {
 
     /// One step of the optimizer along the sum of the chunks' gradients, which becomes the
     /// first chunk's.
-    fn optimize(&mut self, gradients: &mut [Gradients], gathered: &Gathered) {
+    fn optimize(&mut self, gradients: &mut [Parameters], gathered: &Gathered) {
         self.state.step += 1;
         let (step, rate) = (self.state.step, self.learning_rate);
         let (total, rest) = gradients.split_at_mut(1);
@@ -99,8 +100,8 @@ struct Join<'a> {
     specs: &'a [Vec<Param>],
     simd: Simd,
     profile: Option<&'a Profile>,
-    /// Gradients of all chunks but the first.
-    rest: &'a [Gradients],
+    /// Parameters of all chunks but the first.
+    rest: &'a [Parameters],
     gathered: &'a Gathered,
 }
 

@@ -244,6 +244,35 @@ fn a_normalization_that_nothing_reads_is_not_trained() {
 }
 
 #[test]
+fn the_network_in_training_is_that_of_its_weights() {
+    let case = Case::new(stochastic(), 40);
+    let engine = engine(2, Simd::best());
+    let model: Model = (*case.model).clone();
+    let optimizer = Box::new(Adam::default());
+    let mut trainer = Trainer::new(model, Arc::clone(&engine), optimizer, None);
+    let ones = |_: usize, _: usize, _: &[&[f32]], up: &mut [&mut [f32]]| up[0].fill(1.0);
+    let pulled = |network: &Network| {
+        let (batch, noise) = (case.batch(), [Noise::Off, Noise::Draw(PASSES)]);
+        let gradient = network.vjp(&batch, &noise, &[Tap::Logits], &ones);
+        (network.logits(&batch, noise[1]), gradient.unwrap())
+    };
+    let mut held = None;
+    for pass in 0..4 {
+        let network = trainer.network();
+        assert!(Arc::ptr_eq(&network, &trainer.network()));
+        let anew = Network::new(Arc::new(trainer.model().clone()), Arc::clone(&engine));
+        assert!(pulled(&network) == pulled(&anew), "step {pass}");
+        // Every other network is still held when its weights move.
+        held = (pass % 2 == 0).then_some(network);
+        trainer.step(&case.batch(), Draw { pass, ..PASSES }, &|_, _, up| {
+            up[0] = 0.1;
+            0.0
+        });
+    }
+    assert!(held.is_none());
+}
+
+#[test]
 fn a_profile_changes_no_bit() {
     static TICKS: AtomicU64 = AtomicU64::new(0);
     let case = Case::new(stochastic(), 83);
