@@ -35,7 +35,7 @@ use measure::{Halt, Seen, Study};
 pub use rows::{ROWS, Row};
 
 use quaver::attack::AttackError;
-use quaver::attack::saved::SavedError;
+use quaver::data::columns::ColumnError;
 use quaver::classifier::ClassifierError;
 use quaver::data::Dataset;
 use quaver::network::NoImageClassifier;
@@ -97,7 +97,7 @@ pub enum PaperError {
     Classifier(#[from] ClassifierError),
     /// A step's arrays.
     #[error("a step of the run folder does not read: {0}")]
-    Saved(#[from] SavedError),
+    Saved(#[from] ColumnError),
     /// JSON.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::passes::Passes;
 use super::{Halt, Named, Study, Trained};
-use quaver::attack::saved::{Reader, SavedError};
 use quaver::classifier::{Batch, Noise, Purpose, Randomness};
+use quaver::data::columns::{ColumnError, Columns};
 use quaver::data::npz::Arrays;
 use quaver::decision::{argmax, softmax};
 use quaver::evaluate::checks::{SATURATED, looks_like_probabilities};
@@ -35,8 +35,8 @@ impl Clean {
         arrays
     }
 
-    fn from_arrays(arrays: &Arrays) -> Result<Self, SavedError> {
-        let from = Reader(arrays);
+    fn from_arrays(arrays: &Arrays) -> Result<Self, ColumnError> {
+        let from = Columns(arrays);
         let passes = Passes::from_arrays(arrays)?;
         let n = Some(passes.len());
         Ok(Self {

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::plan::{Planned, STRONGEST};
 use super::{Halt, Study, Trained};
 use quaver::attack::record::Outcome;
-use quaver::attack::saved::{Reader, SavedError};
 use quaver::classifier::{
     Batch, Classifier, ClassifierError, Noise, Purpose, Randomness, Tap, Upstream, Vjp,
 };
+use quaver::data::columns::{ColumnError, Columns};
 use quaver::data::npz::Arrays;
 use quaver::observe::Silent;
 
@@ -68,8 +68,8 @@ impl Classifier for Frozen<'_> {
 }
 
 impl Control {
-    fn from_arrays(attack: &str, arrays: &Arrays) -> Result<Self, SavedError> {
-        let from = Reader(arrays);
+    fn from_arrays(attack: &str, arrays: &Arrays) -> Result<Self, ColumnError> {
+        let from = Columns(arrays);
         Ok(Self {
             attack: attack.to_owned(),
             frozen: from.bools("frozen", None)?,

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use ndarray::{Array2, ArrayView4, Axis, concatenate};
 
 use super::{Halt, Study, Trained};
-use quaver::attack::saved::{Reader, SavedError};
 use quaver::classifier::{Batch, Draw, Purpose};
+use quaver::data::columns::{ColumnError, Columns};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::Arrays;
 use quaver::decision::{Decision, Verdict};
@@ -142,9 +142,9 @@ impl Passes {
         arrays
     }
 
-    pub(crate) fn from_arrays(arrays: &Arrays) -> Result<Self, SavedError> {
-        let from = Reader(arrays);
-        let missing = || SavedError::Missing("pass_class".to_owned());
+    pub(crate) fn from_arrays(arrays: &Arrays) -> Result<Self, ColumnError> {
+        let from = Columns(arrays);
+        let missing = || ColumnError::Missing("pass_class".to_owned());
         let classes = match arrays.get("pass_class") {
             Some(NpyArray::U8(array)) => array.mapv(|class| match class {
                 u8::MAX => UNDECIDED,
@@ -166,7 +166,7 @@ impl Passes {
             measures: MEASURES
                 .iter()
                 .map(|measure| scores(measure.id))
-                .collect::<Result<_, SavedError>>()?,
+                .collect::<Result<_, ColumnError>>()?,
         })
     }
 }

@@ -1,11 +1,11 @@
 //! An [`AdversarialBatch`] as named arrays: what `ADV.npz` files and run folders hold.
 
-use ndarray::{Array1, ArrayD, Ix4};
-use serde::de::DeserializeOwned;
+use ndarray::Array1;
 
 use super::Flags;
 use super::oracle::Cost;
 use super::record::{AdversarialBatch, AttackRecord, Outcome};
+use crate::data::columns::{ColumnError, Columns};
 use crate::data::npy::NpyArray;
 use crate::data::npz::Arrays;
 use crate::decision::Verdict;
@@ -16,33 +16,12 @@ const ABSTAINED: i64 = -1;
 /// Stands for the class of a rejected image.
 const REJECTED: i64 = -2;
 
-/// Arrays are no adversarial batch.
-#[derive(Debug, thiserror::Error)]
-pub enum SavedError {
-    /// One is missing.
-    #[error("array {0:?} is missing")]
-    Missing(String),
-    /// One is of another kind or length.
-    #[error("array {name:?} is {got}, expected {allowed}")]
-    Kind {
-        /// Its name.
-        name: String,
-        /// What it is.
-        got: String,
-        /// What it should be.
-        allowed: String,
-    },
-    /// The record does not parse.
-    #[error("the record does not parse: {0}")]
-    Record(#[from] serde_json::Error),
-}
-
 impl AdversarialBatch {
     /// As [`outcomes_to_arrays`], with `x_adv` float32 `(n, c, h, w)`.
     ///
     /// # Errors
-    /// [`SavedError::Record`] where a number of the record cannot be written.
-    pub fn to_arrays(&self) -> Result<Arrays, SavedError> {
+    /// [`ColumnError::Record`] where a number of the record cannot be written.
+    pub fn to_arrays(&self) -> Result<Arrays, ColumnError> {
         let mut arrays = outcomes_to_arrays(&self.outcomes, &self.record)?;
         arrays.insert("x_adv".to_owned(), self.x_adv.clone().into());
         Ok(arrays)
@@ -51,11 +30,11 @@ impl AdversarialBatch {
     /// The batch that [`AdversarialBatch::to_arrays`] wrote; other arrays are left alone.
     ///
     /// # Errors
-    /// [`SavedError`] naming the array that is missing or of another kind.
-    pub fn from_arrays(arrays: &Arrays) -> Result<Self, SavedError> {
+    /// [`ColumnError`] naming the array that is missing or of another kind.
+    pub fn from_arrays(arrays: &Arrays) -> Result<Self, ColumnError> {
         let (outcomes, record) = outcomes_from_arrays(arrays)?;
         Ok(Self {
-            x_adv: Reader(arrays).images("x_adv", outcomes.len())?,
+            x_adv: Columns(arrays).images("x_adv", outcomes.len())?,
             outcomes,
             record,
         })
@@ -68,8 +47,8 @@ impl AdversarialBatch {
 /// UTF-8.
 ///
 /// # Errors
-/// [`SavedError::Record`] where a number of the record cannot be written.
-pub fn outcomes_to_arrays(rows: &[Outcome], record: &AttackRecord) -> Result<Arrays, SavedError> {
+/// [`ColumnError::Record`] where a number of the record cannot be written.
+pub fn outcomes_to_arrays(rows: &[Outcome], record: &AttackRecord) -> Result<Arrays, ColumnError> {
     let bools = |of: fn(&Outcome) -> bool| -> NpyArray {
         rows.iter().map(of).collect::<Array1<bool>>().into()
     };
@@ -120,9 +99,9 @@ pub fn outcomes_to_arrays(rows: &[Outcome], record: &AttackRecord) -> Result<Arr
 /// What [`outcomes_to_arrays`] wrote; other arrays are left alone.
 ///
 /// # Errors
-/// [`SavedError`] naming the array that is missing or of another kind.
-pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackRecord), SavedError> {
-    let from = Reader(arrays);
+/// [`ColumnError`] naming the array that is missing or of another kind.
+pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackRecord), ColumnError> {
+    let from = Columns(arrays);
     let ids = from.counts("id", None)?;
     let n = Some(ids.len());
     let narrow = |name| from.integers::<u32>(name, n, "integers from 0 below 2^32");
@@ -140,8 +119,8 @@ pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackReco
     let in_range = from.bools("in_range", n)?;
     let (labels, attacked) = (from.classes("y", n)?, from.classes("attacked_label", n)?);
     let (clean, perturbed) = (
-        from.verdicts("clean_prediction", n)?,
-        from.verdicts("prediction", n)?,
+        verdicts(&from, "clean_prediction", n)?,
+        verdicts(&from, "prediction", n)?,
     );
     let (steps, restarts) = (narrow("steps")?, narrow("restart")?);
     let (forward, backward) = (from.counts("forward", n)?, from.counts("backward", n)?);
@@ -187,139 +166,18 @@ fn written(verdict: Verdict) -> i64 {
     }
 }
 
-/// Arrays with the words to refuse them in.
-pub struct Reader<'a>(pub &'a Arrays);
-
-impl Reader<'_> {
-    fn get(&self, name: &str) -> Result<&NpyArray, SavedError> {
-        let found = self.0.get(name);
-        found.ok_or_else(|| SavedError::Missing(name.to_owned()))
-    }
-
-    fn kind(&self, name: &str, allowed: &str) -> SavedError {
-        SavedError::Kind {
-            name: name.to_owned(),
-            got: self
-                .0
-                .get(name)
-                .map_or_else(String::new, NpyArray::describe),
-            allowed: allowed.to_owned(),
-        }
-    }
-
-    fn list<T: Clone>(
-        &self,
-        name: &str,
-        array: Option<&ArrayD<T>>,
-        n: Option<usize>,
-        kind: &str,
-    ) -> Result<Vec<T>, SavedError> {
-        let fits = |array: &&ArrayD<T>| array.ndim() == 1 && n.is_none_or(|n| array.len() == n);
-        match array.filter(fits) {
-            Some(array) => Ok(array.iter().cloned().collect()),
-            None => Err(self.kind(name, &of_shape(kind, n))),
-        }
-    }
-
-    /// The float64 numbers called `name`, `n` of them if given.
-    ///
-    /// # Errors
-    /// [`SavedError::Missing`], [`SavedError::Kind`]; so for all others.
-    pub fn numbers(&self, name: &str, n: Option<usize>) -> Result<Vec<f64>, SavedError> {
-        let array = match self.get(name)? {
-            NpyArray::F64(array) => Some(array),
-            _ => None,
-        };
-        self.list(name, array, n, "float64")
-    }
-
-    /// The unsigned integers called `name`.
-    ///
-    /// # Errors
-    /// As [`Reader::numbers`].
-    pub fn counts(&self, name: &str, n: Option<usize>) -> Result<Vec<u64>, SavedError> {
-        self.integers(name, n, "integers from 0")
-    }
-
-    /// The booleans called `name`.
-    ///
-    /// # Errors
-    /// As [`Reader::numbers`].
-    pub fn bools(&self, name: &str, n: Option<usize>) -> Result<Vec<bool>, SavedError> {
-        let array = match self.get(name)? {
-            NpyArray::Bool(array) => Some(array),
-            _ => None,
-        };
-        self.list(name, array, n, "bool")
-    }
-
-    /// The integers called `name`, which are `allowed`.
-    fn integers<T: TryFrom<i128>>(
-        &self,
-        name: &str,
-        n: Option<usize>,
-        allowed: &str,
-    ) -> Result<Vec<T>, SavedError> {
-        let array = self.get(name)?;
-        let values = match array.shape() {
-            [len] if n.is_none_or(|n| n == *len) => array.integers(),
-            _ => None,
-        };
-        let fits = values.map(|values| values.map(T::try_from).collect());
-        match fits {
-            Some(Ok(values)) => Ok(values),
-            _ => Err(self.kind(name, &of_shape(allowed, n))),
-        }
-    }
-
-    /// The classes called `name`.
-    ///
-    /// # Errors
-    /// As [`Reader::numbers`].
-    pub fn classes(&self, name: &str, n: Option<usize>) -> Result<Vec<usize>, SavedError> {
-        self.integers(name, n, "classes from 0")
-    }
-
-    fn verdicts(&self, name: &str, n: Option<usize>) -> Result<Vec<Verdict>, SavedError> {
-        let verdict = |class: i64| match (usize::try_from(class), class) {
-            (Ok(class), _) => Ok(Verdict::Class(class)),
-            (_, ABSTAINED) => Ok(Verdict::Abstain),
-            (_, REJECTED) => Ok(Verdict::Rejected),
-            _ => Err(self.kind(name, "classes from 0, -1 or -2")),
-        };
-        self.integers(name, n, "integers")?
-            .into_iter()
-            .map(verdict)
-            .collect()
-    }
-
-    fn images(&self, name: &str, n: usize) -> Result<ndarray::Array4<f32>, SavedError> {
-        let array = match self.get(name)? {
-            NpyArray::F32(array) if array.shape().first() == Some(&n) => Some(array.clone()),
-            _ => None,
-        };
-        let images = array.and_then(|array| array.into_dimensionality::<Ix4>().ok());
-        images.ok_or_else(|| self.kind(name, &format!("float32 of shape ({n}, c, h, w)")))
-    }
-
-    /// The JSON called `name`.
-    ///
-    /// # Errors
-    /// As [`Reader::numbers`], and [`SavedError::Record`].
-    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, SavedError> {
-        let array = match self.get(name)? {
-            NpyArray::U8(array) => Some(array),
-            _ => None,
-        };
-        Ok(serde_json::from_slice(
-            &self.list(name, array, None, "uint8")?,
-        )?)
-    }
-}
-
-fn of_shape(kind: &str, n: Option<usize>) -> String {
-    let n = n.map_or_else(|| "n".to_owned(), |n| n.to_string());
-    format!("{kind} of shape ({n})")
+/// The verdicts called `name`.
+fn verdicts(from: &Columns<'_>, name: &str, n: Option<usize>) -> Result<Vec<Verdict>, ColumnError> {
+    let verdict = |class: i64| match (usize::try_from(class), class) {
+        (Ok(class), _) => Ok(Verdict::Class(class)),
+        (_, ABSTAINED) => Ok(Verdict::Abstain),
+        (_, REJECTED) => Ok(Verdict::Rejected),
+        _ => Err(from.kind(name, "classes from 0, -1 or -2")),
+    };
+    from.integers(name, n, "integers")?
+        .into_iter()
+        .map(verdict)
+        .collect()
 }
 
 #[cfg(test)]

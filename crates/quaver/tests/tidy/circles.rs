@@ -8,14 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Module = Vec<String>;
 
-/// Circles that are being taken apart.
-const KNOWN: &[&str] = &[
-    "crates/quaver: crate::data::digits, crate::data::source",
-    "crates/quaver: crate::data::error, crate::data::image_file",
-    "crates/quaver-nn: crate::format::header, crate::format::safetensors",
-    "crates/quaver-nn: crate::format::onnx::elementwise, crate::format::onnx::fold, crate::format::onnx::node",
-];
-
 /// The files of one crate, by module.
 struct Crate(BTreeMap<Module, String>);
 
@@ -100,9 +92,7 @@ pub(crate) fn problems() -> Vec<String> {
         let circles = circles(files).into_iter();
         circles.map(move |circle| format!("{name}: {circle}"))
     });
-    problems
-        .filter(|problem| !KNOWN.contains(&problem.as_str()))
-        .collect()
+    problems.collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Arithmetic of activations with constants and with each other.
 
 use super::array::Array;
+use super::constant::{Constant, broadcast};
 use super::error::Reason;
-use super::fold::{Constant, broadcast};
 use super::layers::decimal;
 use super::node::Node;
-use super::translate::Translator;
+use super::translator::Translator;
 use super::value::{Activation, Step, Value};
 use crate::op::{Add, Affine, Dense};
 
@@ -146,7 +146,12 @@ impl Translator<'_> {
         Ok(Value::Residue { kept, taken })
     }
 
-    pub(super) fn negate(&mut self, node: &Node<'_>, x: &Value) -> Result<Value, Reason> {
+    pub(super) fn negate(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
+        let x = inputs[0].ok_or("it reads nothing")?;
         if let Value::Step(step) = x {
             return Ok(Value::Step(step.map(|v| -v)));
         }

@@ -138,6 +138,12 @@ impl Array {
     }
 }
 
+/// Sizes of axes, none of them negative.
+pub(super) fn sizes(values: &[i64]) -> Result<Vec<usize>, Reason> {
+    let size = |&v: &i64| usize::try_from(v).map_err(|_| format!("an axis of size {v}"));
+    values.iter().map(size).collect()
+}
+
 /// Distances in memory of the axes of `shape` in row-major order.
 pub(super) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut stride = vec![1; shape.len()];

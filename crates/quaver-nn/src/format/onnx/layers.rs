@@ -1,11 +1,11 @@
 //! Nodes with weights, and normalization.
 
 use super::array::Array;
+use super::constant::Constant;
 use super::error::Reason;
-use super::fold::Constant;
 use super::node::Node;
 use super::quantized::{Weights, recognize, recognize_scaled};
-use super::translate::Translator;
+use super::translator::Translator;
 use super::value::{Activation, Value};
 use crate::op::{Affine, BatchNorm, Conv2d, Dense, GroupedConv2d, ZeroPad2d};
 use crate::quantizer::Quantization;

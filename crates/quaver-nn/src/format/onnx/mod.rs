@@ -5,11 +5,12 @@
 //! exporters leave of them, so that surrogate gradients survive. What cannot be expressed is
 //! refused with the node's name and what would be needed.
 
+mod activations;
 mod arithmetic;
 mod array;
 mod builder;
+mod constant;
 mod dropout;
-mod elementwise;
 mod error;
 mod export;
 mod external;
@@ -18,6 +19,7 @@ mod layers;
 mod limits;
 mod message;
 mod node;
+mod operators;
 mod pooling;
 mod quantized;
 mod shapes;
@@ -25,6 +27,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod translator;
 mod value;
 
 pub use error::OnnxError;

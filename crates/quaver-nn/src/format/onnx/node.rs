@@ -1,8 +1,8 @@
 //! [`Node`]: an operator of an ONNX file and its settings.
 
+use super::array::sizes;
 use super::array::{self, Array};
 use super::error::{OnnxError, Reason};
-use super::fold::sizes;
 use super::message::{Attribute, NodeMessage};
 
 /// One operator.

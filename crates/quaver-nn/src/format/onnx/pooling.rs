@@ -3,7 +3,7 @@
 use super::error::Reason;
 use super::layers::{padding, reach};
 use super::node::Node;
-use super::translate::Translator;
+use super::translator::Translator;
 use super::value::{Activation, Value};
 use crate::op::{AveragePool2d, MaxPool2d, WindowMax2d};
 

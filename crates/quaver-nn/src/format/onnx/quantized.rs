@@ -1,7 +1,7 @@
 //! Weights on a grid: which quantizer makes them, and from what.
 
 use super::array::Array;
-use super::fold::Constant;
+use super::constant::Constant;
 use crate::quantizer::{Quantization, Surrogate};
 use serde_json::json;
 

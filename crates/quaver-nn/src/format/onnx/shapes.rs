@@ -1,115 +1,46 @@
-//! Activation functions, and what only moves elements.
+//! What only moves elements.
 
 use super::array::Array;
 use super::error::Reason;
-use super::fold::reshaped_by;
-use super::layers::decimal;
+use super::fold::shape::reshaped_by;
 use super::node::Node;
-use super::translate::Translator;
-use super::value::{Activation, Rounded, Value};
-use crate::op::{Concat, Conv2d, Dropout, Function, Pointwise, Relu, WindowMax2d};
+use super::translator::Translator;
+use super::value::{Activation, Value};
+use crate::op::{Concat, Conv2d, WindowMax2d};
+
+/// Why a node that moves the first axis is refused.
+const BATCH_MOVES: &str = "the batch must stay the first axis";
 
 impl Translator<'_> {
-    pub(super) fn activate(
+    /// The batch is 0, which asks a reshape to keep it.
+    pub(super) fn sizes(
         &mut self,
         node: &Node<'_>,
         inputs: &[Option<&Value>],
     ) -> Result<Value, Reason> {
-        if ["Clip", "Min", "Max"].contains(&node.op()) {
-            return self.clip(node, inputs);
-        }
-        match (node.op(), inputs) {
-            ("Relu", [Some(Value::Rounded(rounded))]) => {
-                return Ok(clipped(rounded, 0.0, f64::INFINITY));
-            }
-            ("Relu", [Some(Value::Step(step))]) => {
-                return Ok(Value::Step(step.map(|v| v.max(0.0))));
-            }
-            _ => {}
-        }
         let x = self.activation(node.name(), inputs, 0)?;
-        let (from, read) = (node.name(), [x.value]);
-        let value = match node.op() {
-            "Relu" => self.build.push(from, Relu::default(), &read, Vec::new()),
-            "Sigmoid" => self.pointwise(from, Function::Sigmoid, &x),
-            "Tanh" => self.pointwise(from, Function::Tanh, &x),
-            "LeakyRelu" => {
-                let slope = decimal(node.float("alpha", 0.01)?);
-                self.pointwise(from, Function::LeakyRelu { slope }, &x)
-            }
-            "Dropout" => {
-                let ratio = match Self::optional(inputs, 1, "ratio")? {
-                    Some(ratio) => ratio.array.scalar().ok_or("a ratio of one number")?,
-                    None => node.float("ratio", 0.5)?,
-                };
-                let p = decimal(ratio);
-                self.build.push(from, Dropout { p }, &read, Vec::new())
-            }
-            "Softmax" | "LogSoftmax" => {
-                let axis = node.int("axis", if node.opset < 13 { 1 } else { -1 })?;
-                if x.shape.len() != 1 || ![1, -1].contains(&axis) {
-                    return Err("only a softmax over classes, at the end, is understood".into());
-                }
-                return Ok(Value::Probabilities(x));
-            }
-            _ => {
-                return Err("there is no such activation here; Clip of a line would be one".into());
-            }
-        };
-        Ok(Value::Activation(x.at(value?)))
+        let sizes = std::iter::once(0).chain(x.shape.iter().map(|&d| d as i64));
+        let sizes: Vec<i64> = sizes.collect();
+        let array = Array::ints(vec![sizes.len()], sizes);
+        Ok(Value::Constant(array.into()))
     }
 
-    fn pointwise(
+    pub(super) fn transpose(
         &mut self,
-        from: &str,
-        function: Function,
-        x: &Activation,
-    ) -> Result<usize, Reason> {
-        let op = Pointwise { function };
-        self.build.push(from, op, &[x.value], Vec::new())
-    }
-
-    fn clip(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
-        let bound = |i: usize, name: &str, none: f32| -> Result<f32, Reason> {
-            match Self::optional(inputs, i, name)? {
-                Some(bound) => bound
-                    .array
-                    .scalar()
-                    .ok_or(format!("a {name} of one number")),
-                None => node.float(name, none),
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
+        let x = self.activation(node.name(), inputs, 0)?;
+        let rank = x.shape.len() + 1;
+        let perm = node.axes("perm", (0..rank).rev().collect())?;
+        let moved = match &perm[..] {
+            [0, rest @ ..] if rest.iter().all(|p| *p > 0) => {
+                let rest: Vec<usize> = rest.iter().map(|p| p - 1).collect();
+                x.transposed(&rest)
             }
+            _ => Err(BATCH_MOVES.into()),
         };
-        let (value, low, high) = match (node.op(), inputs) {
-            ("Clip", [value, ..]) => (
-                value,
-                bound(1, "min", f32::MIN)?,
-                bound(2, "max", f32::MAX)?,
-            ),
-            (op, [value, Some(Value::Constant(c))] | [Some(Value::Constant(c)), value]) => {
-                let c = c.array.scalar().ok_or("a bound of one number is needed")?;
-                let (low, high) = if op == "Max" {
-                    (c, f32::MAX)
-                } else {
-                    (f32::MIN, c)
-                };
-                (value, low, high)
-            }
-            _ => return Err("a bound that is a constant is needed".into()),
-        };
-        let value = match value.ok_or("it reads nothing")? {
-            Value::Rounded(rounded) => return Ok(clipped(rounded, decimal(low), decimal(high))),
-            Value::Step(step) => return Ok(Value::Step(step.map(|v| v.max(low).min(high)))),
-            other => other,
-        };
-        let x = self.materialize(node.name(), value)?;
-        let (min, max) = (decimal(low), decimal(high));
-        let value = if low == 0.0 && high == f32::MAX {
-            let op = Relu::default();
-            self.build.push(node.name(), op, &[x.value], Vec::new())
-        } else {
-            self.pointwise(node.name(), Function::Clip { min, max }, &x)
-        };
-        Ok(Value::Activation(x.at(value?)))
+        self.flat(node, moved?)
     }
 
     pub(super) fn reshape(
@@ -117,54 +48,44 @@ impl Translator<'_> {
         node: &Node<'_>,
         inputs: &[Option<&Value>],
     ) -> Result<Value, Reason> {
-        match node.op() {
-            "Pad" => return self.pad(node, inputs),
-            "Concat" => return self.concat(node, inputs),
-            "Slice" => return self.strided(node, inputs),
-            _ => {}
-        }
         let x = self.activation(node.name(), inputs, 0)?;
-        if node.op() == "Shape" {
-            // 0 asks a reshape to keep the batch axis.
-            let sizes = std::iter::once(0).chain(x.shape.iter().map(|&d| d as i64));
-            let sizes: Vec<i64> = sizes.collect();
-            let array = Array::ints(vec![sizes.len()], sizes);
-            return Ok(Value::Constant(array.into()));
+        let target = Self::constant(inputs, 1, "shape")?.array.as_ints()?;
+        let keeps = node.int("allowzero", 0)? == 0;
+        let shape = self.example(&x, target, keeps)?;
+        self.flat(node, x.reshaped(shape)?)
+    }
+
+    pub(super) fn flatten(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
+        let x = self.activation(node.name(), inputs, 0)?;
+        if node.int("axis", 1)? != 1 {
+            return Err(BATCH_MOVES.into());
         }
-        let moved = match node.op() {
-            "Transpose" => {
-                let rank = x.shape.len() + 1;
-                let perm = node.axes("perm", (0..rank).rev().collect())?;
-                match &perm[..] {
-                    [0, rest @ ..] if rest.iter().all(|p| *p > 0) => {
-                        let rest: Vec<usize> = rest.iter().map(|p| p - 1).collect();
-                        x.transposed(&rest)
-                    }
-                    _ => Err("the batch must stay the first axis".into()),
-                }
-            }
-            "Reshape" => {
-                let target = Self::constant(inputs, 1, "shape")?.array.as_ints()?;
-                let keeps = node.int("allowzero", 0)? == 0;
-                x.reshaped(self.example(&x, target, keeps)?)
-            }
-            _ => {
-                // The batch counts as one example.
-                let mut shape = vec![usize::MAX];
-                shape.extend(&x.shape);
-                let axes = Self::optional(inputs, 1, "axes")?;
-                match node.op() {
-                    "Flatten" if node.int("axis", 1)? == 1 => x.reshaped(vec![x.size()]),
-                    "Flatten" => Err("the batch must stay the first axis".into()),
-                    _ => match reshaped_by(node, &shape, axes)?.split_first() {
-                        Some((&usize::MAX, rest)) => x.reshaped(rest.to_vec()),
-                        _ => Err("the batch must stay the first axis".into()),
-                    },
-                }
-            }
-        };
-        let moved = moved?;
-        // Flattened where ONNX flattens, so that layers keep their order.
+        self.flat(node, x.reshaped(vec![x.size()])?)
+    }
+
+    /// Axes of one element that come or go.
+    pub(super) fn axes(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
+        let x = self.activation(node.name(), inputs, 0)?;
+        // The batch counts as one example.
+        let mut shape = vec![usize::MAX];
+        shape.extend(&x.shape);
+        let axes = Self::optional(inputs, 1, "axes")?;
+        match reshaped_by(node, &shape, axes)?.split_first() {
+            Some((&usize::MAX, rest)) => self.flat(node, x.reshaped(rest.to_vec())?),
+            _ => Err(BATCH_MOVES.into()),
+        }
+    }
+
+    /// Flattened where ONNX flattens, so that layers keep their order.
+    fn flat(&mut self, node: &Node<'_>, moved: Activation) -> Result<Value, Reason> {
         match moved.shape.len() {
             1 => self.vector(node.name(), &moved).map(Value::Activation),
             _ => Ok(Value::Activation(moved)),
@@ -196,7 +117,11 @@ impl Translator<'_> {
         Ok(shape)
     }
 
-    fn pad(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    pub(super) fn pad(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
         let x = self.activation(node.name(), inputs, 0)?;
         let pads = match Self::optional(inputs, 1, "pads")? {
             Some(pads) => pads.array.as_ints()?.to_vec(),
@@ -271,7 +196,11 @@ impl Translator<'_> {
     }
 
     /// Every s-th row and column: maxima over windows of one pixel.
-    fn strided(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    pub(super) fn strided(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
         let x = self.image(node.name(), inputs)?;
         let list = |i: usize, name: &str| -> Result<Option<Vec<i64>>, Reason> {
             let given = Self::optional(inputs, i, name)?;
@@ -311,7 +240,11 @@ impl Translator<'_> {
         Ok(Value::Activation(strided))
     }
 
-    fn concat(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    pub(super) fn concat(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
         let mut parts = Vec::new();
         for i in 0..inputs.len() {
             parts.push(self.activation(node.name(), inputs, i)?);
@@ -340,13 +273,4 @@ impl Translator<'_> {
         let joined = Activation::new(value, &self.build.shapes[value]);
         joined.transposed(&places).map(Value::Activation)
     }
-}
-
-/// A rounded activation with another clip after it.
-fn clipped(rounded: &Rounded, low: f64, high: f64) -> Value {
-    let mut rounded = rounded.clone();
-    let free = rounded.scale * f64::from(1_u32 << 24);
-    let (a, b) = rounded.clip.unwrap_or((-free, free));
-    rounded.clip = Some((a.max(low), b.min(high)));
-    Value::Rounded(rounded)
 }

@@ -4,7 +4,7 @@ use super::array::Array;
 use super::error::Reason;
 use super::layers::decimal;
 use super::node::Node;
-use super::translate::Translator;
+use super::translator::Translator;
 use super::value::{Activation, Rounded, Step, Value};
 use crate::op::{Affine, Quantize};
 use crate::quantizer::Quantization;
@@ -107,42 +107,29 @@ impl Translator<'_> {
         Ok(x.at(self.build.push(from, op, &[x.value], Vec::new())?))
     }
 
-    pub(super) fn quantization(
+    pub(super) fn sign(
         &mut self,
         node: &Node<'_>,
         inputs: &[Option<&Value>],
     ) -> Result<Value, Reason> {
-        match node.op() {
-            "Where" => choose(inputs),
-            "Not" => match inputs {
-                [Some(Value::Step(step))] => Ok(Value::Step(step.map(|v| 1.0 - v))),
-                _ => Err("only a comparison with a constant can be negated".into()),
-            },
-            "Sign" => {
-                if let [Some(Value::Step(step))] = inputs {
-                    let sign = |v: f32| if v == 0.0 { 0.0 } else { v.signum() };
-                    return Ok(Value::Step(step.map(sign)));
-                }
-                self.notes.push(format!(
-                    "{}: its sign is 0 at 0; here it is +1",
-                    node.name()
-                ));
-                let of = self.activation(node.name(), inputs, 0)?;
-                let (low, high) = (-1.0, 1.0);
-                Ok(Value::Step(Step { of, low, high }))
-            }
-            "Round" | "Floor" => self.round(node, inputs),
-            "QuantizeLinear" => self.quantize_linear(node, inputs),
-            "DequantizeLinear" => match inputs.first().copied().flatten() {
-                // What it undoes has already been expressed with its scale.
-                Some(rounded @ Value::Rounded(_)) => Ok(rounded.clone()),
-                _ => Err("it stands alone; QuantizeLinear before it is needed".into()),
-            },
-            _ => self.compare(node, inputs),
+        if let [Some(Value::Step(step))] = inputs {
+            let sign = |v: f32| if v == 0.0 { 0.0 } else { v.signum() };
+            return Ok(Value::Step(step.map(sign)));
         }
+        self.notes.push(format!(
+            "{}: its sign is 0 at 0; here it is +1",
+            node.name()
+        ));
+        let of = self.activation(node.name(), inputs, 0)?;
+        let (low, high) = (-1.0, 1.0);
+        Ok(Value::Step(Step { of, low, high }))
     }
 
-    fn compare(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    pub(super) fn compare(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
         let (i, constant) = match inputs {
             [Some(_), Some(Value::Constant(constant))] => (0, constant),
             [Some(Value::Constant(constant)), Some(_)] => (1, constant),
@@ -169,7 +156,11 @@ impl Translator<'_> {
     }
 
     /// Rounds an activation, multiplied by a constant or not.
-    fn round(&mut self, node: &Node<'_>, inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    pub(super) fn round(
+        &mut self,
+        node: &Node<'_>,
+        inputs: &[Option<&Value>],
+    ) -> Result<Value, Reason> {
         let x = self.activation(node.name(), inputs, 0)?;
         let half = if node.op() == "Floor" { 0.5 } else { 0.0 };
         let affine = self.build.made_by::<Affine>(x.value);
@@ -209,7 +200,7 @@ impl Translator<'_> {
         }))
     }
 
-    fn quantize_linear(
+    pub(super) fn quantize_linear(
         &mut self,
         node: &Node<'_>,
         inputs: &[Option<&Value>],
@@ -235,8 +226,24 @@ impl Translator<'_> {
     }
 }
 
+/// What it undoes has already been expressed with its scale.
+pub(super) fn dequantize_linear(inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    match inputs.first().copied().flatten() {
+        Some(rounded @ Value::Rounded(_)) => Ok(rounded.clone()),
+        _ => Err("it stands alone; QuantizeLinear before it is needed".into()),
+    }
+}
+
+/// The other outcome of a comparison.
+pub(super) fn negated(inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+    match inputs {
+        [Some(Value::Step(step))] => Ok(Value::Step(step.map(|v| 1.0 - v))),
+        _ => Err("only a comparison with a constant can be negated".into()),
+    }
+}
+
 /// One of two constants by a comparison.
-fn choose(inputs: &[Option<&Value>]) -> Result<Value, Reason> {
+pub(super) fn choose(inputs: &[Option<&Value>]) -> Result<Value, Reason> {
     let [
         Some(Value::Step(step)),
         Some(Value::Constant(yes)),

@@ -1,7 +1,7 @@
 //! [`Value`]: what an output of an ONNX node is here.
 
+use super::constant::Constant;
 use super::error::Reason;
-use super::fold::Constant;
 use crate::op::Rearrange;
 
 /// What a name of the ONNX graph stands for.
