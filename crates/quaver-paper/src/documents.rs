@@ -70,7 +70,8 @@ pub(crate) fn terminal(results: &Results) -> String {
     plain(results, |_| true)
 }
 
-/// What to print at the end of a run: as [`terminal`], with the main tables only.
+/// What to print at the end of a run: verdicts, the main tables, and what the honesty
+/// checks found.
 pub fn brief(results: &Results) -> String {
     plain(results, |table| table.main)
 }

@@ -3,8 +3,8 @@
 //!
 //! [`config`] says what is run on which `rows`; `measure` trains, attacks and asks, one
 //! content-keyed step after another; `assemble` turns what was seen into [`results`], with the
-//! verdicts of `claims`; [`files`] are made of results by [`tables`], `scenes` and documents,
-//! which lay out and never compute.
+//! verdicts of `claims`; [`files`] are made of results by `tables`, `scenes`, `documents` and the
+//! `page`, which lay out and never compute.
 
 mod assemble;
 mod claims;

@@ -1,6 +1,6 @@
 //! Everything `quaver reproduce` prints, as plain data.
 //!
-//! Renderers in [`quaver::report`] only lay these values out; whatever needs computing
+//! What is written of them only lays these values out; whatever needs computing
 //! (intervals, verdicts, moments over seeds) is here already. Values of single images
 //! live in npz files beside, not here. A number that does not exist is `None`, never 0,
 //! and every number here is finite.
