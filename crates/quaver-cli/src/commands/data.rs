@@ -37,12 +37,7 @@ pub(crate) fn run(context: &Context, args: &Data) -> anyhow::Result<Ending> {
         } => {
             check_output(out)?;
             let dataset = context.dataset(data, split(*train), None)?;
-            let n_columns = *per_class as usize;
-            let rows = rows_by_class(&dataset, n_columns);
-            let png = draw(&dataset, &rows, Layout { n_columns, zoom: 2 })?;
-            atomic_file::write(out, &png)
-                .with_context(|| format!("cannot write {}", out.display()))?;
-            report(context, &dataset, rows.len(), out)?;
+            show(context, &dataset, *per_class as usize, out)?;
         }
         Data::Export {
             data,
@@ -52,21 +47,36 @@ pub(crate) fn run(context: &Context, args: &Data) -> anyhow::Result<Ending> {
         } => {
             check_output(out)?;
             let dataset = context.dataset(data, split(*train), *n)?;
-            let labels: Vec<i64> = dataset.labels().iter().map(|&label| label as i64).collect();
-            let x = match dataset.pixels() {
-                Pixels::Bytes(bytes) => bytes.clone().into(),
-                Pixels::Floats(values) => values.clone().into(),
-            };
-            let arrays = Arrays::from([
-                ("x".into(), x),
-                ("y".into(), labels.into()),
-                ("id".into(), dataset.ids().to_vec().into()),
-            ]);
-            write_arrays(out, arrays)?;
-            report(context, &dataset, dataset.len(), out)?;
+            export(context, &dataset, out)?;
         }
     }
     Ok(Ending::Done)
+}
+
+fn show(context: &Context, dataset: &Dataset, per_class: usize, out: &Path) -> anyhow::Result<()> {
+    let rows = rows_by_class(dataset, per_class);
+    let layout = Layout {
+        n_columns: per_class,
+        zoom: 2,
+    };
+    let png = draw(dataset, &rows, layout)?;
+    atomic_file::write(out, &png).with_context(|| format!("cannot write {}", out.display()))?;
+    report(context, dataset, rows.len(), out)
+}
+
+fn export(context: &Context, dataset: &Dataset, out: &Path) -> anyhow::Result<()> {
+    let labels: Vec<i64> = dataset.labels().iter().map(|&label| label as i64).collect();
+    let x = match dataset.pixels() {
+        Pixels::Bytes(bytes) => bytes.clone().into(),
+        Pixels::Floats(values) => values.clone().into(),
+    };
+    let arrays = Arrays::from([
+        ("x".into(), x),
+        ("y".into(), labels.into()),
+        ("id".into(), dataset.ids().to_vec().into()),
+    ]);
+    write_arrays(out, arrays)?;
+    report(context, dataset, dataset.len(), out)
 }
 
 fn report(context: &Context, dataset: &Dataset, n: usize, out: &Path) -> anyhow::Result<()> {

@@ -44,6 +44,28 @@ pub(super) fn reach(kernel: usize, dilation: usize) -> usize {
     (kernel.max(1) - 1).saturating_mul(dilation) + 1
 }
 
+/// Weights `(out, features)` with their features in the order in which `x` is kept here.
+fn placed(array: Array, x: &Activation) -> Result<Array, Reason> {
+    let order = x.order();
+    let [out, features] = array.shape[..] else {
+        return Err(format!("weights of {:?}, expected two axes", array.shape));
+    };
+    if features != order.len() {
+        let n = order.len();
+        return Err(format!("weights of {features} features on {n}"));
+    }
+    if x.is_plain() {
+        return Ok(array);
+    }
+    let mut places = vec![0; array.len()];
+    for o in 0..out {
+        for (i, &at) in order.iter().enumerate() {
+            places[o * features + at] = o * features + i;
+        }
+    }
+    Ok(array.gathered(array.shape.clone(), &places))
+}
+
 /// Weights of a layer, its bias, and what its outputs are multiplied by before the bias.
 struct Product {
     weights: Weights,
@@ -121,11 +143,8 @@ impl Translator<'_> {
         let dilation = node.sizes("dilations", [1; 2])?;
         let groups = usize::try_from(node.int("group", 1)?).unwrap_or(0);
         let stride = node.sizes("strides", [1; 2])?;
-        let pads = padding(
-            node,
-            &x.shape,
-            [reach(kh, dilation[0]), reach(kw, dilation[1])],
-        )?;
+        let reach = [reach(kh, dilation[0]), reach(kw, dilation[1])];
+        let pads = padding(node, &x.shape, reach)?;
         let is_plain = groups == 1 && dilation == [1, 1] && stride[0] == stride[1];
         let even = is_plain && pads.iter().all(|p| *p == pads[0]) && pads[0] < kh.min(kw);
         if !even && pads != [0; 4] {
@@ -221,30 +240,10 @@ impl Translator<'_> {
             true => Ok(array.clone()),
             false => array.transposed(&[1, 0]),
         };
-        let order = x.order();
-        let place = |array: Array| -> Result<Array, Reason> {
-            let [out, features] = array.shape[..] else {
-                return Err(format!("weights of {:?}, expected two axes", array.shape));
-            };
-            if features != order.len() {
-                let n = order.len();
-                return Err(format!("weights of {features} features on {n}"));
-            }
-            if x.is_plain() {
-                return Ok(array);
-            }
-            let mut places = vec![0; array.len()];
-            for o in 0..out {
-                for (i, &at) in order.iter().enumerate() {
-                    places[o * features + at] = o * features + i;
-                }
-            }
-            Ok(array.gathered(array.shape.clone(), &places))
-        };
         let moved = Constant {
-            array: place(turn(&weight.array)?)?,
+            array: placed(turn(&weight.array)?, &x)?,
             latent: match &weight.latent {
-                Some(latent) => Some(place(turn(latent)?)?),
+                Some(latent) => Some(placed(turn(latent)?, &x)?),
                 None => None,
             },
             is_fixed: weight.is_fixed,

@@ -26,14 +26,14 @@ impl Translator<'_> {
     ) -> Result<Value, Reason> {
         let x = self.image(node.name(), inputs)?;
         let whole = [x.shape[1], x.shape[2]];
-        let average = |kernel, stride, padding, count_padding| AveragePool2d {
-            kernel,
-            stride,
-            padding,
-            count_padding,
-        };
         if node.op() == "GlobalAveragePool" {
-            return self.push(node, average(whole, [1, 1], [0; 4], false), &x, Vec::new());
+            let op = AveragePool2d {
+                kernel: whole,
+                stride: [1; 2],
+                padding: [0; 4],
+                count_padding: false,
+            };
+            return self.push(node, op, &x, Vec::new());
         }
         let kernel = match node.op() {
             "GlobalMaxPool" => whole,
@@ -63,14 +63,11 @@ impl Translator<'_> {
                         .into(),
                 );
             }
-            let op = average(kernel, stride, padding, count);
-            return self.push(node, op, &x, Vec::new());
-        }
-        let is_square = kernel[0] == kernel[1] && stride[0] == stride[1] && kernel[0] <= 64;
-        if padding == [0; 4] && dilation == [1, 1] && is_square && stride[0] <= 64 {
-            let op = MaxPool2d {
-                kernel: kernel[0],
-                stride: stride[0],
+            let op = AveragePool2d {
+                kernel,
+                stride,
+                padding,
+                count_padding: count,
             };
             return self.push(node, op, &x, Vec::new());
         }
@@ -80,7 +77,22 @@ impl Translator<'_> {
             dilation,
             padding,
         };
-        self.push(node, op, &x, Vec::new())
+        self.maxima(node, &x, op)
+    }
+
+    /// Maxima over windows, by the quicker op where they are square and plain.
+    fn maxima(
+        &mut self,
+        node: &Node<'_>,
+        x: &Activation,
+        op: WindowMax2d,
+    ) -> Result<Value, Reason> {
+        let ([kernel, width], [stride, across]) = (op.kernel, op.stride);
+        let is_square = kernel == width && stride == across && kernel <= 64 && stride <= 64;
+        if is_square && op.padding == [0; 4] && op.dilation == [1, 1] {
+            return self.push(node, MaxPool2d { kernel, stride }, x, Vec::new());
+        }
+        self.push(node, op, x, Vec::new())
     }
 
     /// A mean or maximum over whole axes.

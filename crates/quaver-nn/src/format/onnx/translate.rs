@@ -84,26 +84,7 @@ impl<'a> Translator<'a> {
         };
         let (batch, shape) = input_shape(input)?;
         let mut notes = Vec::new();
-        let activation = match shape[..] {
-            [height, width, channels] if channels <= 4 && height > 4 => {
-                notes.push(format!(
-                    "its images are channels-last {shape:?}; here they are ({channels}, {height}, {width})"
-                ));
-                let first = Activation::new(0, &[channels, height, width]);
-                first.transposed(&[1, 2, 0]).ok()
-            }
-            _ => None,
-        };
-        let (storage, activation) = match (activation, &shape[..]) {
-            (Some(activation), _) => (vec![shape[2], shape[0], shape[1]], activation),
-            // Images without an axis of channels, as Keras has them.
-            (None, &[height, width]) => {
-                let storage = vec![1, height, width];
-                let image = Activation::new(0, &storage).reshaped(shape.clone());
-                (storage, image.map_err(input_error)?)
-            }
-            (None, _) => (shape.clone(), Activation::new(0, &shape)),
-        };
+        let (storage, activation) = stored(&shape, &mut notes).map_err(input_error)?;
         crate::graph::Graph::new(storage.clone())?;
         names.insert(input.name.as_str(), Rc::new(Value::Activation(activation)));
         let read = graph.node.iter().flat_map(|node| &node.input);
@@ -226,6 +207,27 @@ fn input_error(got: String) -> OnnxError {
         got,
         allowed: "float numbers of shape (batch, channels, height, width), (batch, height, width) \
                   or (batch, features), all but the batch fixed",
+    }
+}
+
+/// How an input of `shape` is kept here: images with channels before height and width.
+fn stored(shape: &Shape, notes: &mut Vec<String>) -> Result<(Shape, Activation), Reason> {
+    match shape[..] {
+        [height, width, channels] if channels <= 4 && height > 4 => {
+            notes.push(format!(
+                "its images are channels-last {shape:?}; here they are ({channels}, {height}, {width})"
+            ));
+            let storage = vec![channels, height, width];
+            let image = Activation::new(0, &storage).transposed(&[1, 2, 0])?;
+            Ok((storage, image))
+        }
+        // Images without an axis of channels, as Keras has them.
+        [height, width] => {
+            let storage = vec![1, height, width];
+            let image = Activation::new(0, &storage).reshaped(shape.clone())?;
+            Ok((storage, image))
+        }
+        _ => Ok((shape.clone(), Activation::new(0, shape))),
     }
 }
 

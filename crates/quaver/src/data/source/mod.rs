@@ -12,7 +12,7 @@ plug_ins! {
 
 use super::image_file::Decoding;
 use super::{DataError, Dataset, Split};
-use crate::observe::{Observer, Silent};
+use crate::observe::Observer;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -283,14 +283,6 @@ pub fn open(source: &Source<'_>, split: Split) -> Result<Box<dyn SplitReader>, D
         Some(n) => dataset.first(n),
         None => dataset,
     }))
-}
-
-/// [`open`] with all images of it.
-///
-/// # Errors
-/// Those of [`open`], and [`DataError::TooMany`].
-pub fn load(source: &Source<'_>, split: Split) -> Result<Dataset, DataError> {
-    open(source, split)?.all(&Silent)
 }
 
 /// Refuses a data set of one's own that serves as both splits: what was learned from would be

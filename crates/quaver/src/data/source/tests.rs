@@ -1,6 +1,7 @@
 //! Finding, opening and refusing data sets.
 
 use super::*;
+use crate::observe::Silent;
 use std::fs;
 
 const IMAGES: [u8; 18] = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 10, 20];
@@ -17,16 +18,14 @@ fn write(folder: &Path, images: &str, labels_name: &str, values: &[u8]) {
 
 fn load_from(folder: &Path, name: &str, split: Split) -> Result<Dataset, DataError> {
     let look_in = [folder.to_owned()];
-    load(
-        &Source {
-            name,
-            look_in: &look_in,
-            seed: 0,
-            n: None,
-            decoding: Decoding::default(),
-        },
-        split,
-    )
+    let source = Source {
+        name,
+        look_in: &look_in,
+        seed: 0,
+        n: None,
+        decoding: Decoding::default(),
+    };
+    open(&source, split)?.all(&Silent)
 }
 
 #[test]
