@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use quaver::detect::Saved;
+use quaver::feature::Features;
 use quaver_fuzz::{FLOOR, within};
 
 fuzz_target!(|text: &str| {
@@ -12,7 +13,10 @@ fuzz_target!(|text: &str| {
     let Ok(saved) = read else { return };
     let written = saved.to_json().expect("what was read can be written");
     assert_eq!(Saved::from_json(&written).expect("it was written"), saved);
-    if let Ok(fitted) = saved.load() {
-        let _ = (fitted.suspicion(0.5), fitted.threshold());
+    if let Ok((features, fitted)) = saved.load() {
+        let numbers = vec![0.5; features.width()];
+        let _ = (fitted.suspicion(&numbers), fitted.threshold());
+        let again = Features::load(&features.saved()).expect("it was loaded");
+        assert!(again.specs().eq(features.specs()));
     }
 });

@@ -15,7 +15,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use ndarray::{Array1, Array4};
 use quaver::data::npy::NpyArray;
 use quaver::data::npz::{self, Arrays};
-use quaver::detect::{Detector, LogisticRegression, Sample, Saved};
+use quaver::detect::Saved;
 use quaver_nn::arch::{Spec, TOPOLOGIES};
 use quaver_nn::format::{onnx, safetensors};
 use quaver_nn::model::{Info, Model};
@@ -161,15 +161,25 @@ fn info() -> Info {
 }
 
 fn texts() -> Outcome {
-    let samples = |source| Sample {
-        source,
-        score: source as f64 * 0.1,
-        adversarial: source % 3 > 0,
-    };
-    let samples: Vec<Sample> = (0..8).map(samples).collect();
-    let fitted = LogisticRegression::default().fit(&samples)?;
-    let saved = Saved::new(&*fitted, "variance", 50).to_json()?;
-    write("detector", "logistic-regression", saved.as_bytes())?;
+    let features = [
+        ("variance", r#"{"feature": "variance", "fitted": null}"#),
+        (
+            "kde",
+            r#"{"feature": "kde(bandwidth=0.5,layer=2)", "fitted": {"layer": "2", "width": 2,
+                "classes": ["3f8000003f000000", "0000000000000000"]}}"#,
+        ),
+    ];
+    for (name, feature) in features {
+        let text = format!(
+            r#"{{"schema": 2, "model": "0123", "decision": {{"vote": [50, 0.001]}},
+            "features": [{feature}], "detector": {{"id": "logistic-regression", "parameters":
+            {{"mean": [0.1], "deviation": [2.0], "weight": [-1.5], "intercept": 0.25}}}},
+            "clean": [-0.5, 0.25, 1.0]}}"#
+        );
+        let saved = Saved::from_json(&text)?;
+        saved.load()?;
+        write("detector", name, saved.to_json()?.as_bytes())?;
+    }
     let specs = [
         "fgsm(eps=0.3,norm=l2,loss=margin)",
         "pgd(eps=0.3,step_size=0.01,n_steps=40)",

@@ -3,12 +3,15 @@
 use crate::args::{Common, DataArgs, SimdName};
 use crate::progress::Progress;
 use anyhow::{Context as _, bail};
+use quaver::classifier::Classifier;
 use quaver::data::image_file::Decoding;
 use quaver::data::source::{self, Source, SplitReader};
 use quaver::data::{Dataset, Split};
 use quaver::network::Network;
+use quaver::wrap;
 use quaver_nn::engine::Engine;
 use quaver_nn::format::safetensors;
+use quaver_nn::model::Info;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,7 +82,18 @@ impl Context {
         }
     }
 
-    /// A model ready to run.
+    /// A model ready to be asked, with what its file says of it.
+    pub(crate) fn classifier(&self, path: &Path) -> anyhow::Result<(Info, Box<dyn Classifier>)> {
+        let (model, _) = safetensors::load(path)?;
+        let info = model.info.clone();
+        let classifier = wrap::open(model, Arc::clone(&self.engine));
+        Ok((
+            info,
+            classifier.with_context(|| path.display().to_string())?,
+        ))
+    }
+
+    /// A model of the engine ready to run.
     pub(crate) fn network(&self, path: &Path) -> anyhow::Result<Network> {
         let (model, _) = safetensors::load(path)?;
         Network::new(Arc::new(model), Arc::clone(&self.engine))

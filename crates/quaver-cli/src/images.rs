@@ -9,7 +9,6 @@ use quaver::data::input::ImageInput;
 use quaver::data::npz::NpzReader;
 use quaver::data::source::SplitReader;
 use quaver::data::{Dataset, ImageError, Split};
-use quaver::network::Network;
 use std::ops::Range;
 use std::path::Path;
 
@@ -53,7 +52,7 @@ impl Stream {
     pub(crate) fn open(
         context: &Context,
         args: &ImagesArgs,
-        network: &Network,
+        network: &dyn Classifier,
     ) -> anyhow::Result<Self> {
         if let Some(path) = &args.input {
             let images = file_images(path, None, network)?;
@@ -62,7 +61,7 @@ impl Stream {
         let shape = network.input_shape();
         let split = context.open(&args.data, Split::Test, args.n, Some(shape[0]))?;
         check_shape(&split.name(), split.image_shape(), shape)?;
-        let classes = classes(network);
+        let classes = network.classes();
         // Refused now, not after the first slices.
         split.rows(0..1)?.for_classes(&classes)?;
         Ok(Self::Split { split, classes })
@@ -126,15 +125,6 @@ fn of_dataset(data: &Dataset) -> Images {
     }
 }
 
-/// Names of a model's classes: numbers where it knows none.
-pub(crate) fn classes(network: &Network) -> Vec<String> {
-    let named = &network.model().info.classes;
-    match named.is_empty() {
-        true => (0..network.n_classes()).map(|i| i.to_string()).collect(),
-        false => named.clone(),
-    }
-}
-
 /// Refuses images of another shape than the model's, by the name of where they come from.
 pub(crate) fn check_shape(name: &str, got: [usize; 3], expected: [usize; 3]) -> anyhow::Result<()> {
     if got == expected {
@@ -148,7 +138,7 @@ pub(crate) fn check_shape(name: &str, got: [usize; 3], expected: [usize; 3]) -> 
 pub(crate) fn file_images(
     path: &Path,
     name: Option<&str>,
-    network: &Network,
+    network: &dyn Classifier,
 ) -> anyhow::Result<Images> {
     let (shape, n_classes) = (network.input_shape(), network.n_classes());
     let names = NpzReader::open(path)?.names();

@@ -63,6 +63,17 @@ pub trait Classifier: Send + Sync {
     fn input_shape(&self) -> [usize; 3];
     /// Number of classes.
     fn n_classes(&self) -> usize;
+    /// Names of the classes, in the order of the logits: numbers where it knows none.
+    fn classes(&self) -> Vec<String> {
+        (0..self.n_classes())
+            .map(|class| class.to_string())
+            .collect()
+    }
+    /// A hash of all that its answers depend on, so that what was fitted for one classifier is not
+    /// used with another. `None` where it does not know.
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
     /// What is random while noise is on.
     fn randomness(&self) -> Randomness;
     /// Logits `(n, n_classes)`; never softmaxed.

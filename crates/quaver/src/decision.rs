@@ -1,9 +1,13 @@
 //! [`Decision`]: how passes of a randomized classifier become one answer.
 //! All that counts correctness takes one.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::binomial::sign_test;
+use crate::spec::{Allowed, Interval, Parameter, Spec, SpecError, Values, find_name};
 
 pub use quaver_nn::loss::{argmax, softmax};
 
@@ -77,15 +81,87 @@ impl Decision {
     }
 }
 
-impl std::fmt::Display for Decision {
-    /// As a spec string: `first`, `mean(50)`, `vote(50,0.001)`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Decision {
+    /// As a spec string: `first`, `mean(50)`, `vote(alpha=0.001,n_passes=50)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::First => write!(f, "first"),
             Self::Mean(n) => write!(f, "mean({n})"),
-            Self::Vote(n, alpha) => write!(f, "vote({n},{alpha})"),
+            Self::Vote(n, alpha) => write!(f, "vote(alpha={alpha},n_passes={n})"),
         }
     }
+}
+
+impl FromStr for Decision {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let spec: Spec = text.parse()?;
+        let names: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        let rule = &RULES[find_name("decision", &spec.name, &names)?];
+        (rule.build)(&spec.values(rule.parameters)?)
+    }
+}
+
+/// A decision rule as it is found by name.
+pub struct Rule {
+    /// Name in specs.
+    pub id: &'static str,
+    /// Name for people.
+    pub title: &'static str,
+    /// What its spec takes.
+    pub parameters: &'static [Parameter],
+    build: fn(&Values) -> Result<Decision, SpecError>,
+}
+
+const N_PASSES: Parameter = Parameter {
+    name: "n_passes",
+    default: "50",
+    allowed: Allowed::Integer(1, 1_000_000),
+    about: "passes on fresh randomness that the rule reads",
+};
+
+/// All decision rules.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "first",
+        title: "likeliest class of the first pass",
+        parameters: &[],
+        build: |_| Ok(Decision::First),
+    },
+    Rule {
+        id: "mean",
+        title: "likeliest class of the mean over passes",
+        parameters: &[N_PASSES],
+        build: |values| {
+            let Params { n_passes, .. } = values.read()?;
+            Ok(Decision::Mean(n_passes))
+        },
+    },
+    Rule {
+        id: "vote",
+        title: "class that most passes name, or none where a binomial test cannot tell",
+        parameters: &[
+            N_PASSES,
+            Parameter {
+                name: "alpha",
+                default: "0.001",
+                allowed: Allowed::Real(&[Interval::above(0.0, 0.999)]),
+                about: "bound on the probability of naming a class that is not the likeliest",
+            },
+        ],
+        build: |values| {
+            let Params { n_passes, alpha } = values.read()?;
+            Ok(Decision::Vote(n_passes, alpha))
+        },
+    },
+];
+
+#[derive(Deserialize)]
+struct Params {
+    n_passes: u32,
+    #[serde(default)]
+    alpha: f64,
 }
 
 /// What was answered about one image.
@@ -259,9 +335,28 @@ mod tests {
     }
 
     #[test]
+    fn decisions_are_read_as_they_are_printed() {
+        for rule in [
+            Decision::First,
+            Decision::Mean(20),
+            Decision::Vote(50, 0.001),
+        ] {
+            assert_eq!(rule.to_string().parse(), Ok(rule));
+        }
+        assert_eq!("vote".parse(), Ok(Decision::Vote(50, 0.001)));
+        for parameter in RULES[2].parameters {
+            for value in parameter.refused() {
+                let text = format!("vote({}={value})", parameter.name);
+                assert!(text.parse::<Decision>().is_err(), "{text}");
+            }
+        }
+        let error = "majority".parse::<Decision>().unwrap_err().to_string();
+        assert!(error.contains("first, mean, vote"), "{error}");
+    }
+
+    #[test]
     fn decisions_are_words_in_files() {
         let text = serde_json::to_string(&[Decision::First, Decision::Mean(50)]).unwrap();
         assert_eq!(text, r#"["first",{"mean":50}]"#);
-        assert_eq!(Decision::Vote(50, 0.001).to_string(), "vote(50,0.001)");
     }
 }

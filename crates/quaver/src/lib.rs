@@ -16,6 +16,8 @@ pub mod data;
 pub mod decision;
 pub mod detect;
 pub mod evaluate;
+pub mod feature;
+pub mod guard;
 pub mod network;
 pub mod observe;
 pub mod report;

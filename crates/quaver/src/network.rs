@@ -9,6 +9,7 @@ use quaver_nn::engine::Engine;
 use quaver_nn::model::Model;
 use quaver_nn::network::{self, UnknownNode};
 use quaver_nn::{Batch as Rows, Pixels};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Smallest and largest pixel of every image here.
@@ -137,6 +138,28 @@ impl Classifier for Network {
 
     fn n_classes(&self) -> usize {
         self.n_classes
+    }
+
+    fn classes(&self) -> Vec<String> {
+        let named = &self.model().info.classes;
+        match named.is_empty() {
+            true => (0..self.n_classes).map(|class| class.to_string()).collect(),
+            false => named.clone(),
+        }
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        // A packed model gives the same answers.
+        let packed = self.model().packed();
+        let model = packed.as_ref().unwrap_or(self.model());
+        let mut hasher = Sha256::new();
+        hasher.update(model.graph.to_json().to_string());
+        for (name, _, values) in model.named_params() {
+            hasher.update(name);
+            values.iter().for_each(|v| hasher.update(v.to_le_bytes()));
+        }
+        let hash = hasher.finalize();
+        Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     fn randomness(&self) -> Randomness {

@@ -4,6 +4,8 @@ use super::number::{real, whole};
 use super::{DataArgs, ImagesArgs};
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use quaver::attack::LabelSource;
+use quaver::decision::Decision;
+use quaver::spec::SpecError;
 use std::ops::Bound;
 use std::path::PathBuf;
 
@@ -173,15 +175,40 @@ pub(crate) struct Train {
     pub(crate) out: PathBuf,
 }
 
+/// How passes become an answer.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct AnswerArgs {
+    /// Monte-Carlo passes, whose mean decides
+    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
+    passes: u32,
+    /// How passes decide instead: first, mean(n_passes=50) or vote(n_passes=50,alpha=0.001), which
+    /// abstains
+    #[arg(long, value_name = "SPEC", conflicts_with = "passes", value_parser = decision)]
+    decision: Option<Decision>,
+}
+
+impl AnswerArgs {
+    /// The rule.
+    pub(crate) fn decision(&self) -> Decision {
+        self.decision.unwrap_or(Decision::Mean(self.passes))
+    }
+}
+
+fn decision(text: &str) -> Result<Decision, SpecError> {
+    text.parse()
+}
+
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Evaluate {
     /// Model file
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) images: ImagesArgs,
-    /// Monte-Carlo passes
-    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
-    pub(crate) passes: u32,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
+    /// A detector file as well: whether it would let the picture pass
+    #[arg(long, requires = "image", value_name = "DETECTOR", conflicts_with_all = ["passes", "decision"])]
+    pub(crate) detector: Option<PathBuf>,
     /// A PNG or JPEG file instead, judged in words
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dataset", "n", "input", "gradient"])]
     pub(crate) image: Option<PathBuf>,
@@ -220,9 +247,8 @@ pub(crate) struct Attack {
     /// Restarts; the worst case of each image is kept
     #[arg(long, default_value_t = 1, value_parser = whole::<u32>(1..=100_000))]
     pub(crate) restarts: u32,
-    /// Fresh passes that decide success
-    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
-    pub(crate) passes: u32,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
     /// npz file to write
     #[arg(long, value_name = "ADV.npz")]
     pub(crate) out: PathBuf,
@@ -264,12 +290,26 @@ pub(crate) struct DetectFit {
     /// Detector with its parameters
     #[arg(long, default_value = "logistic-regression", value_name = "SPEC")]
     pub(crate) detector: String,
-    /// Uncertainty measure it reads
-    #[arg(long, default_value = "variance")]
-    pub(crate) measure: String,
-    /// Monte-Carlo passes
-    #[arg(long, default_value_t = 50, value_parser = whole::<u32>(1..=1_000_000))]
-    pub(crate) passes: u32,
+    /// Feature it reads, an uncertainty measure or another (see `quaver list`); several make a
+    /// vector
+    #[arg(
+        long,
+        default_value = "variance",
+        value_name = "SPEC",
+        visible_alias = "measure"
+    )]
+    pub(crate) feature: Vec<String>,
+    /// Data set, or npz file, that features learn from which need clean images of their own
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) reference: Option<String>,
+    /// Folder with the files of that data set
+    #[arg(long, value_name = "DIR", requires = "reference")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Its training images to learn from
+    #[arg(long, default_value_t = 2000, value_parser = whole::<usize>(1..), requires = "reference")]
+    pub(crate) reference_n: usize,
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
     /// Detector file to write
     #[arg(long, value_name = "DETECTOR")]
     pub(crate) out: PathBuf,
@@ -284,6 +324,10 @@ pub(crate) struct DetectScore {
     /// npz file with x or x_adv
     #[arg(long, value_name = "IN.npz")]
     pub(crate) input: PathBuf,
+    /// Share of the clean images it was fitted on that may be called adversarial, instead of the
+    /// detector's own threshold
+    #[arg(long, value_name = "SHARE", value_parser = real((Bound::Excluded(0.0), Bound::Excluded(1.0))))]
+    pub(crate) fpr: Option<f64>,
     /// npz file to write: one row an image
     #[arg(long, value_name = "OUT.npz")]
     pub(crate) out: Option<PathBuf>,

@@ -9,7 +9,6 @@ use ndarray::ArrayView4;
 use quaver::attack::record::{AttackRecord, Outcome};
 use quaver::attack::run::{Inputs, Options};
 use quaver::attack::{self, LabelSource, Start};
-use quaver::decision::Decision;
 use quaver::evaluate::interval::Rate;
 use quaver::run::write_arrays;
 use quaver::threat::Goal;
@@ -44,7 +43,7 @@ fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
         noise: args.noise.parse()?,
         seed: context.common.seed,
         n_restarts: args.restarts,
-        decision: Decision::Mean(args.passes),
+        decision: args.answer.decision(),
         ..of_dialect
     })
 }
@@ -53,8 +52,8 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     let attack = attack::build(&args.attack)?;
     let options = options(context, args)?;
     check_output(&args.out)?;
-    let network = context.network(&args.model)?;
-    let images = Stream::open(context, &args.images, &network)?;
+    let (_, network) = context.classifier(&args.model)?;
+    let images = Stream::open(context, &args.images, &*network)?;
     let images = context.engine.install(|| images.all())?;
     let labels = images.require_labels("an attack")?;
     let entry = attack.entry();
@@ -73,7 +72,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     };
     let batch = context
         .engine
-        .install(|| attack::run::run(&*attack, &network, &inputs, &options, &context.progress))?;
+        .install(|| attack::run::run(&*attack, &*network, &inputs, &options, &context.progress))?;
     if batch.n() > 0 {
         write_arrays(&args.out, batch.to_arrays()?)?;
     }

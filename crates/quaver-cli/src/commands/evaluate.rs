@@ -9,10 +9,10 @@ use crate::context::{Context, check_output, interrupted};
 use crate::images::{Images, Stream};
 use crate::output::{estimate, number, print, rate};
 use quaver::classifier::{Batch, Classifier};
+use quaver::decision::Decision;
 use quaver::evaluate::interval::{Estimate, Rate};
 use quaver::evaluate::spread::Spread;
 use quaver::evaluate::summary::{Answers, Summary};
-use quaver::network::Network;
 use quaver::observe::{Observer, Offset};
 use quaver::run::write_arrays;
 use quaver_nn::model::Info;
@@ -32,10 +32,16 @@ struct Evaluation<'a> {
     n: u64,
     seed: u64,
     passes: u32,
+    decision: String,
+    #[serde(skip)]
+    is_mean: bool,
     complete: bool,
     noise_off: Option<Rate>,
     single: Option<Rate>,
     multi: Option<Rate>,
+    /// Accuracy of the decision, and share of images on which it names no class.
+    decided: Option<Rate>,
+    abstained: Option<Rate>,
     mean_single: Option<Estimate>,
     uncertainty: BTreeMap<&'static str, Option<Spread>>,
 }
@@ -44,33 +50,38 @@ pub(crate) fn run(context: &Context, args: &Evaluate) -> anyhow::Result<Ending> 
     if let Some(out) = &args.out {
         check_output(out)?;
     }
-    let network = context.network(&args.model)?;
+    let (info, network) = context.classifier(&args.model)?;
     if let Some(path) = &args.image {
-        return picture::run(context, args, &network, path);
+        return picture::run(context, args, network.into(), path);
     }
-    let images = Stream::open(context, &args.images, &network)?;
-    let seen = gather(context, args, &network, &images)?;
+    let images = Stream::open(context, &args.images, &*network)?;
+    let seen = gather(context, args, &*network, &images)?;
     let (summary, source) = (seen.summary, images.source());
     let counted = |rate: Option<Rate>| rate.filter(|_| seen.labeled);
-    let [noise_off, single, multi] = summary.accuracies().map(counted);
+    let [noise_off, single, multi, decided] = summary.accuracies().map(counted);
     let uncertainty = summary.uncertainty();
+    let decision = args.answer.decision();
     let evaluation = Evaluation {
-        schema: 1,
-        model: &network.model().info,
+        schema: 2,
+        model: &info,
         images: &source,
         n: summary.n(),
         seed: context.common.seed,
-        passes: args.passes,
+        passes: decision.n_passes(),
+        decision: decision.to_string(),
+        is_mean: decision == Decision::Mean(decision.n_passes()),
         complete: summary.n() == images.len() as u64,
         noise_off,
         single,
         multi,
+        decided,
+        abstained: summary.abstained(),
         mean_single: summary.mean_single().filter(|_| seen.labeled),
         uncertainty: uncertainty.map(|(m, spread)| (m.id, spread)).collect(),
     };
     let out = args.out.as_ref().zip(seen.rows);
     if let Some((out, rows)) = out.filter(|_| summary.n() > 0) {
-        write_arrays(out, rows.into_arrays(&network)?)?;
+        write_arrays(out, rows.into_arrays(&*network)?)?;
     }
     print(context.common.json, &evaluation, &text(&evaluation))?;
     Ok(if evaluation.complete {
@@ -91,7 +102,7 @@ struct Seen {
 fn gather(
     context: &Context,
     args: &Evaluate,
-    network: &Network,
+    network: &dyn Classifier,
     images: &Stream,
 ) -> anyhow::Result<Seen> {
     let mut seen = Seen {
@@ -120,15 +131,19 @@ fn gather(
     Ok(seen)
 }
 
-fn summary(context: &Context, args: &Evaluate, network: &Network) -> Summary {
-    Summary::new(args.passes, network.randomness(), context.common.seed)
+fn summary(context: &Context, args: &Evaluate, network: &dyn Classifier) -> Summary {
+    Summary::new(
+        args.answer.decision(),
+        network.randomness(),
+        context.common.seed,
+    )
 }
 
 /// `None` where Ctrl-C came before the end of the slice.
 fn ask(
     context: &Context,
     summary: &mut Summary,
-    network: &Network,
+    network: &dyn Classifier,
     images: &Images,
 ) -> anyhow::Result<Option<Answers>> {
     let batch = Batch {
@@ -151,12 +166,16 @@ fn text(e: &Evaluation<'_>) -> String {
         "{} {} on {} images of {}, {} passes, seed {}\n",
         e.model.arch, e.model.topology, e.n, e.images, e.passes, e.seed
     );
-    let rows = [
+    let mut rows = vec![
         ("noise off", rate(e.noise_off.as_ref())),
         ("single (first pass)", rate(e.single.as_ref())),
         ("mean single pass", estimate(e.mean_single.as_ref())),
         ("multi (all passes)", rate(e.multi.as_ref())),
     ];
+    if !e.is_mean {
+        rows.push((&e.decision, rate(e.decided.as_ref())));
+        rows.push(("abstained", rate(e.abstained.as_ref())));
+    }
     for (name, value) in rows {
         let _ = writeln!(out, "  {name:20} {value}");
     }

@@ -3,11 +3,12 @@
 use crate::Ending;
 use crate::output::print;
 use quaver::attack::{self, objective};
+use quaver::decision::RULES;
 use quaver::evaluate::checks::CHECKS;
 use quaver::spec::{Parameter, PlugIn};
 use quaver::training::{augment::AUGMENTATIONS, step::STEPS};
 use quaver::uncertainty::MEASURES;
-use quaver::{data, detect, wrap};
+use quaver::{data, detect, feature, wrap};
 use quaver_nn::Simd;
 use quaver_nn::arch::{ARCHITECTURES, TOPOLOGIES};
 use quaver_nn::optim::OPTIMIZERS;
@@ -82,6 +83,12 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
     let attack = |e: &&attack::Entry| {
         Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters)
     };
+    let detector = |e: &&detect::Entry| {
+        Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters)
+    };
+    let feature = |e: &&feature::Entry| {
+        Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters)
+    };
     let objective = |e: &&objective::Entry| Row::new(e.id, e.title).taking(e.parameters);
     let wrapper =
         |e: &&wrap::Entry| Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters);
@@ -107,12 +114,14 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
             data::source::REGISTRY.iter().map(dataset).collect(),
         ),
         (
-            "detectors",
-            detect::REGISTRY
+            "decisions",
+            RULES
                 .iter()
-                .map(|d| Row::new(d.id, d.title))
+                .map(|r| Row::new(r.id, r.title).taking(r.parameters))
                 .collect(),
         ),
+        ("detectors", detect::REGISTRY.iter().map(detector).collect()),
+        ("features", feature::REGISTRY.iter().map(feature).collect()),
         (
             "measures",
             MEASURES.iter().map(|m| Row::new(m.id, m.title)).collect(),

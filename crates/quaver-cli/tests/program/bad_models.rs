@@ -182,9 +182,11 @@ fn detectors_of_something_else() {
         &["d is no file that `quaver detect fit` wrote"],
     );
     score(b"{}", &["quaver detect fit", "schema"]);
-    score(b"{\"schema\": 9}", &["schema 9", "reads 1"]);
+    score(b"{\"schema\": 1}", &["schema 1", "reads 2"]);
     let foreign = json!({
-        "schema": 1, "detector": "oracle", "measure": "variance", "n_passes": 2, "parameters": {}
+        "schema": 2, "model": null, "decision": { "mean": 2 }, "clean": [],
+        "features": [{ "feature": "variance", "fitted": null }],
+        "detector": { "id": "oracle", "parameters": {} },
     });
     score(
         foreign.to_string().as_bytes(),

@@ -81,6 +81,29 @@ fn from_training_to_a_score() {
     check_rate(&scored["called_adversarial"], 83);
     assert_eq!(scored["rows"].as_array().unwrap().len(), 83);
     assert_eq!(shape(&folder, "s.npz", "suspicion"), [83]);
+    guards(&folder);
+}
+
+/// A vector of features, a vote, a bound on false alarms; and nothing for another model.
+fn guards(folder: &Folder) {
+    let files = "--clean clean.npz --adversarial adv.npz --out guard";
+    let features = "--feature variance --feature kde --reference digits --reference-n 300";
+    let vote = "--decision vote(n_passes=5,alpha=0.9)";
+    let fitted = folder.json(&format!("detect fit m {files} {features} {vote}"));
+    assert_eq!(fitted["features"][0], "variance");
+    assert_eq!(fitted["decision"], "vote(alpha=0.9,n_passes=5)");
+    let scored = folder.json("detect score m guard --input clean.npz --fpr 0.1 --out g.npz");
+    check_rate(&scored["called_adversarial"], 83);
+    assert_eq!(scored["rows"][0]["score"].as_array().unwrap().len(), 2);
+    assert_eq!(shape(folder, "g.npz", "score"), [83, 2]);
+    let evaluated = folder.json(&format!("evaluate m --n 20 {vote}"));
+    check_rate(&evaluated["abstained"], 20);
+    save_model(&folder.path("other"), "full-precision");
+    let parts = &["guard", "fitted for another model"];
+    folder.refuses("detect score other guard --input clean.npz", parts);
+    let none = format!("detect fit m {files} --feature kde");
+    folder.refuses(&none, &["kde needs a reference set"]);
+    folder.refuses("evaluate m --decision mean(0)", &["n_passes = 0"]);
 }
 
 #[test]

@@ -29,8 +29,8 @@ fn cases(clean: &Passes, seen: &AttackSeen) -> Vec<Case> {
         .filter(|((clean, adversarial), _)| clean.is_finite() && adversarial.is_finite())
         .map(|((clean, adversarial), outcome)| Case {
             source: outcome.id,
-            clean,
-            adversarial,
+            clean: vec![clean],
+            adversarial: vec![adversarial],
             successful: outcome.success(),
         })
         .collect()

@@ -6,8 +6,7 @@ use ndarray::Array2;
 
 use super::answers::{Input, Network, Rows};
 use crate::results::Scope;
-use quaver::detect::Sample;
-use quaver::evaluate::auroc::Ranked;
+use quaver::evaluate::auroc::{Ranked, Scored};
 use quaver::evaluate::bootstrap::{Bootstrap, weighted_mean};
 use quaver::evaluate::seeds::Moments;
 
@@ -87,10 +86,10 @@ impl Quantity {
     /// Of clean against adversarial uncertainties of the same images; `None` where one has
     /// no value.
     pub(super) fn auroc(clean: &[f64], adversarial: &[f64]) -> Option<Self> {
-        let samples = |scores: &[f64], adversarial| -> Vec<Sample> {
+        let samples = |scores: &[f64], adversarial| -> Vec<Scored> {
             let scores = scores.iter().enumerate();
             scores
-                .map(|(source, &score)| Sample {
+                .map(|(source, &score)| Scored {
                     source: source as u64,
                     score,
                     adversarial,

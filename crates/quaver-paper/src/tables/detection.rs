@@ -87,7 +87,7 @@ fn at(performance: &Performance, max_fpr: f64) -> Option<&OperatingPoint> {
 
 /// The threshold in the unit of the uncertainty.
 fn threshold(point: Option<&OperatingPoint>) -> Value {
-    Value::plain(point.map(|point| point.score), Unit::Scientific)
+    Value::plain(point.and_then(|point| point.score), Unit::Scientific)
 }
 
 pub(super) fn all(results: &Results, view: View) -> Table {

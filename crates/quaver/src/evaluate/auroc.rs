@@ -3,7 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Bootstrap;
-use crate::detect::{DetectError, Sample, check_samples};
+use crate::detect::{DetectError, check_finite, check_kinds};
+
+/// A score of one input, with where it came from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// Id of the source image: a clean input and the adversarial ones made of it share it.
+    pub source: u64,
+    /// The score; finite.
+    pub score: f64,
+    /// Whether the input is adversarial.
+    pub adversarial: bool,
+}
 
 /// Samples in ascending order of score, ready for the area under the ROC curve.
 ///
@@ -34,8 +45,11 @@ impl Ranked {
     ///
     /// # Errors
     /// [`DetectError::NotFinite`], [`DetectError::OneKind`].
-    pub fn new(samples: &[Sample]) -> Result<Self, DetectError> {
-        check_samples(samples)?;
+    pub fn new(samples: &[Scored]) -> Result<Self, DetectError> {
+        for sample in samples {
+            check_finite(sample.source, &[sample.score])?;
+        }
+        check_kinds(samples.iter().map(|sample| sample.adversarial))?;
         let mut sources: Vec<u64> = samples.iter().map(|sample| sample.source).collect();
         sources.sort_unstable();
         sources.dedup();
@@ -114,30 +128,15 @@ fn tally(samples: &[(f64, usize, bool)], times: impl Fn(usize) -> u32) -> [u64; 
     counts
 }
 
-/// The score above which at most a share `max_fpr` of `clean` scores lie; `None` where
-/// there are no scores or one is not a number.
-#[must_use]
-pub fn threshold_at(clean: &[f64], max_fpr: f64) -> Option<f64> {
-    if clean.iter().any(|score| score.is_nan()) {
-        return None;
-    }
-    let mut descending = clean.to_vec();
-    descending.sort_unstable_by(|a, b| b.total_cmp(a));
-    // A little slack, because shares such as 0.05 are not exact in binary.
-    let n_allowed = (max_fpr * clean.len() as f64 + 1e-9).floor() as usize;
-    let last = clean.len().checked_sub(1)?;
-    descending.get(n_allowed.min(last)).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn samples(clean: &[f64], adversarial: &[f64]) -> Vec<Sample> {
-        let of = |scores: &[f64], adversarial| -> Vec<Sample> {
+    fn samples(clean: &[f64], adversarial: &[f64]) -> Vec<Scored> {
+        let of = |scores: &[f64], adversarial| -> Vec<Scored> {
             let numbered = scores.iter().enumerate();
             numbered
-                .map(|(i, &score)| Sample {
+                .map(|(i, &score)| Scored {
                     source: 100 - i as u64,
                     score,
                     adversarial,
@@ -201,18 +200,6 @@ mod tests {
             estimate.high - estimate.low
         };
         assert!(width(100) < 0.7 * width(25));
-    }
-
-    #[test]
-    fn thresholds_keep_the_false_alarms_below_the_bound() {
-        let clean: Vec<f64> = (0..20).map(f64::from).collect();
-        assert_eq!(threshold_at(&clean, 0.05), Some(18.0));
-        assert_eq!(threshold_at(&clean, 0.04), Some(19.0));
-        assert_eq!(threshold_at(&clean, 1.0), Some(0.0));
-        // Ties at the bound are all let pass.
-        assert_eq!(threshold_at(&[1.0, 1.0, 1.0, 0.0], 0.5), Some(1.0));
-        assert_eq!(threshold_at(&[], 0.05), None);
-        assert_eq!(threshold_at(&[1.0, f64::NAN], 0.05), None);
     }
 
     #[test]

@@ -2,24 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::auroc::{Ranked, threshold_at};
+use super::auroc::{Ranked, Scored};
 use super::interval::{Estimate, Rate};
-use crate::detect::{DetectError, Detector, Fitted, Sample, check_samples};
+use crate::detect::{DetectError, Detector, Fitted, Sample, check_samples, threshold_at};
 use crate::rng::Rng;
 use crate::spec::check_range;
 
 /// Clean images from which on a false-alarm rate of 1 % is spoken about.
 pub const N_CLEAN_FOR_1_PERCENT: usize = 1000;
 
-/// The scores of one source image.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The features of one source image.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     /// Id of the source image; each occurs once.
     pub source: u64,
-    /// Score of the clean input; finite.
-    pub clean: f64,
-    /// Score of the adversarial input made of it; finite.
-    pub adversarial: f64,
+    /// Features of the clean input; finite.
+    pub clean: Vec<f64>,
+    /// Features of the adversarial input made of it; finite.
+    pub adversarial: Vec<f64>,
     /// Whether the attack succeeded.
     pub successful: bool,
 }
@@ -62,8 +62,9 @@ pub struct OperatingPoint {
     pub max_fpr: f64,
     /// Inputs of a suspicion above this are called adversarial.
     pub threshold: f64,
-    /// The score (uncertainty) of the clean input that the threshold lies at.
-    pub score: f64,
+    /// The feature (uncertainty) of the clean input that the threshold lies at, where the detector
+    /// reads no other.
+    pub score: Option<f64>,
     /// Share of adversarial inputs called adversarial.
     pub tpr: Option<Rate>,
     /// Share of clean inputs called adversarial: the achieved bound.
@@ -99,6 +100,7 @@ pub fn honest(
     check_range("fit_share", fit_share, range, "above 0 and below 1")?;
     let (fit, score): (Vec<Case>, Vec<Case>) = cases
         .iter()
+        .cloned()
         .partition(|case| is_for_fitting(seed, case.source, fit_share));
     fit_and_score(detector, &fit, &score, cases.len(), seed)
 }
@@ -124,16 +126,17 @@ fn fit_and_score(
     } else {
         &[0.05]
     };
-    let thresholds: Vec<[f64; 3]> = bounds
+    let thresholds: Vec<Threshold> = bounds
         .iter()
         .filter_map(|&max_fpr| threshold(&*fitted, fit, max_fpr))
         .collect();
     let performance = |keep: fn(&Case) -> bool| {
-        let suspicions: Vec<Sample> = samples(score, keep)
-            .into_iter()
-            .map(|sample| Sample {
-                score: fitted.suspicion(sample.score),
-                ..sample
+        let suspicions: Vec<Scored> = samples(score, keep)
+            .iter()
+            .map(|sample| Scored {
+                source: sample.source,
+                score: fitted.suspicion(&sample.features),
+                adversarial: sample.adversarial,
             })
             .collect();
         measure(&suspicions, fitted.threshold(), &thresholds, seed)
@@ -152,29 +155,51 @@ fn fit_and_score(
 
 /// The clean inputs of `cases` and those adversarial ones whose case is kept.
 fn samples(cases: &[Case], keep: fn(&Case) -> bool) -> Vec<Sample> {
-    let sample = |case: &Case, score, adversarial| Sample {
+    let sample = |case: &Case, features: &[f64], adversarial| Sample {
         source: case.source,
-        score,
+        features: features.to_vec(),
         adversarial,
     };
-    let clean = cases.iter().map(|case| sample(case, case.clean, false));
+    let clean = cases.iter().map(|case| sample(case, &case.clean, false));
     let kept = cases.iter().filter(|case| keep(case));
-    let adversarial = kept.map(|case| sample(case, case.adversarial, true));
+    let adversarial = kept.map(|case| sample(case, &case.adversarial, true));
     clean.chain(adversarial).collect()
 }
 
-/// Bound, suspicion and score of the clean input of `cases` that the threshold lies at.
-fn threshold(fitted: &dyn Fitted, cases: &[Case], max_fpr: f64) -> Option<[f64; 3]> {
-    let suspicions: Vec<f64> = cases.iter().map(|c| fitted.suspicion(c.clean)).collect();
-    let at = threshold_at(&suspicions, max_fpr)?;
-    let place = suspicions.iter().position(|&suspicion| suspicion == at)?;
-    Some([max_fpr, at, cases[place].clean])
+/// A threshold that was set on the fitting part.
+struct Threshold {
+    max_fpr: f64,
+    suspicion: f64,
+    score: Option<f64>,
+}
+
+/// Suspicions of the clean inputs of `cases`.
+#[must_use]
+pub fn clean_suspicions(fitted: &dyn Fitted, cases: &[Case]) -> Vec<f64> {
+    cases
+        .iter()
+        .map(|case| fitted.suspicion(&case.clean))
+        .collect()
+}
+
+fn threshold(fitted: &dyn Fitted, cases: &[Case], max_fpr: f64) -> Option<Threshold> {
+    let suspicions = clean_suspicions(fitted, cases);
+    let suspicion = threshold_at(&suspicions, max_fpr)?;
+    let place = suspicions.iter().position(|&other| other == suspicion)?;
+    Some(Threshold {
+        max_fpr,
+        suspicion,
+        score: match cases[place].clean[..] {
+            [only] => Some(only),
+            _ => None,
+        },
+    })
 }
 
 fn measure(
-    suspicions: &[Sample],
+    suspicions: &[Scored],
     own_threshold: f64,
-    thresholds: &[[f64; 3]],
+    thresholds: &[Threshold],
     seed: u64,
 ) -> Result<Performance, DetectError> {
     let ranked = Ranked::new(suspicions)?;
@@ -189,15 +214,13 @@ fn measure(
     let right = suspicions
         .iter()
         .map(|sample| (sample.score > own_threshold) == sample.adversarial);
-    let at_fpr = thresholds
-        .iter()
-        .map(|&[max_fpr, threshold, score]| OperatingPoint {
-            max_fpr,
-            threshold,
-            score,
-            tpr: called(threshold, true),
-            fpr: called(threshold, false),
-        });
+    let at_fpr = thresholds.iter().map(|threshold| OperatingPoint {
+        max_fpr: threshold.max_fpr,
+        threshold: threshold.suspicion,
+        score: threshold.score,
+        tpr: called(threshold.suspicion, true),
+        fpr: called(threshold.suspicion, false),
+    });
     Ok(Performance {
         n_clean: of_kind(false).count() as u64,
         n_adversarial: of_kind(true).count() as u64,
@@ -219,8 +242,8 @@ mod tests {
                 let mut rng = Rng::new(0, "test", source);
                 Case {
                     source,
-                    clean: rng.normal(),
-                    adversarial: rng.normal() + shift,
+                    clean: vec![rng.normal()],
+                    adversarial: vec![rng.normal() + shift],
                     successful: source % 2 == 0,
                 }
             })
@@ -239,13 +262,13 @@ mod tests {
         let near = |got: f64, expected: f64| assert!((got - expected).abs() < 0.05, "{got}");
         near(seen.all.accuracy.unwrap().value, 0.841);
         near(seen.all.auroc.unwrap().value, 0.921);
-        let [at_5, at_1] = seen.all.at_fpr[..] else {
+        let [at_5, at_1] = &seen.all.at_fpr[..] else {
             panic!("two operating points")
         };
         near(at_5.tpr.unwrap().value, 0.639);
         near(at_5.fpr.unwrap().value, 0.05);
         // The quantile of 3 000 scores has a standard error of 0.04.
-        assert!((at_5.score - 1.645).abs() < 0.12);
+        assert!((at_5.score.unwrap() - 1.645).abs() < 0.12);
         near(at_1.fpr.unwrap().value, 0.01);
     }
 
@@ -286,12 +309,12 @@ mod tests {
     #[test]
     fn broken_input_is_refused_in_words() {
         let mut broken = cases(20, 1.0);
-        broken[7].adversarial = f64::NAN;
+        broken[7].adversarial = vec![f64::NAN];
         let error = paper(&detector(), &broken, 0).err().unwrap().to_string();
         assert!(error.contains("source image 7: got NaN"), "{error}");
         for case in 0..20 {
             let mut broken = cases(20, 1.0);
-            broken[case].clean = f64::INFINITY;
+            broken[case].clean = vec![f64::INFINITY];
             assert!(honest(&detector(), &broken, 0.5, 0).is_err());
         }
         assert!(paper(&detector(), &[], 0).is_err());

@@ -7,7 +7,7 @@ use super::accuracy::SinglePasses;
 use super::interval::{Estimate, Rate};
 use super::spread::{Running, Spread};
 use crate::classifier::{Batch, Classifier, ClassifierError, Draw, Noise, Purpose, Randomness};
-use crate::decision::{Decision, argmax};
+use crate::decision::{Decision, Verdict, argmax};
 use crate::observe::Observer;
 use crate::uncertainty::{Accumulator, MEASURES, Measure, monte_carlo_classes};
 
@@ -16,10 +16,12 @@ use crate::uncertainty::{Accumulator, MEASURES, Measure, monte_carlo_classes};
 #[derive(Debug)]
 pub struct Summary {
     draw: Draw,
-    n_passes: u32,
-    /// Images, and those rightly answered with the noise off, by the first pass, by all.
+    decision: Decision,
+    /// Images, and those rightly answered with the noise off, by the first pass, by all, and by
+    /// the decision.
     n: u64,
-    right: [u64; 3],
+    right: [u64; 4],
+    abstained: u64,
     single_passes: SinglePasses,
     by_pass: Option<Vec<u64>>,
     uncertainty: Vec<Running>,
@@ -35,18 +37,21 @@ pub struct Answers {
 }
 
 impl Summary {
-    /// No images yet; `n_passes` passes over each will be on the randomness of `seed`.
+    /// No images yet; passes over each, as many as `decision` reads, will be on the randomness of
+    /// `seed`.
     #[must_use]
-    pub fn new(n_passes: u32, randomness: Randomness, seed: u64) -> Self {
+    pub fn new(decision: Decision, randomness: Randomness, seed: u64) -> Self {
+        let n_passes = decision.n_passes();
         Self {
             draw: Draw {
                 seed,
                 purpose: Purpose::Passes,
                 pass: 0,
             },
-            n_passes,
+            decision,
             n: 0,
-            right: [0; 3],
+            right: [0; 4],
+            abstained: 0,
             single_passes: SinglePasses::new(n_passes),
             by_pass: (randomness == Randomness::PerPass).then(|| vec![0; n_passes as usize]),
             uncertainty: vec![Running::default(); MEASURES.len()],
@@ -74,7 +79,7 @@ impl Summary {
                 hits.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let (draw, n_passes) = (self.draw, self.n_passes);
+        let (draw, n_passes) = (self.draw, self.decision.n_passes());
         let seen = monte_carlo_classes(classifier, batch, draw, n_passes, observer, &note)?;
         if seen.images.len() < batch.ids.len() {
             return Ok(None);
@@ -88,6 +93,12 @@ impl Summary {
             let scores = images.iter().map(|image| measure.of(image));
             scores.for_each(|score| running.push(score.unwrap_or(f64::NAN)));
         }
+        let verdicts = images
+            .iter()
+            .map(|seen| self.decision.verdict(seen.tally()));
+        let verdicts: Vec<Verdict> = verdicts.collect();
+        let abstained = verdicts.iter().filter(|verdict| verdict.class().is_none());
+        self.abstained += abstained.count() as u64;
         for (row, &label) in labels.unwrap_or_default().iter().enumerate() {
             let tally = images[row].tally();
             let off: Vec<f64> = logits.row(row).iter().map(|&l| f64::from(l)).collect();
@@ -95,6 +106,7 @@ impl Summary {
                 argmax(&off) == Some(label),
                 Decision::First.verdict(tally).is(label),
                 Decision::Mean(n_passes).verdict(tally).is(label),
+                verdicts[row].is(label),
             ];
             for (count, right) in self.right.iter_mut().zip(rights) {
                 *count += u64::from(right);
@@ -110,11 +122,17 @@ impl Summary {
         self.n
     }
 
-    /// Accuracy with the noise off, of the first pass, and of the vote of all passes. Without
-    /// labels all is wrong: ask only with them.
+    /// Accuracy with the noise off, of the first pass, of the mean of all passes, and of the
+    /// decision. Without labels all is wrong: ask only with them.
     #[must_use]
-    pub fn accuracies(&self) -> [Option<Rate>; 3] {
+    pub fn accuracies(&self) -> [Option<Rate>; 4] {
         self.right.map(|right| Rate::new(right, self.n))
+    }
+
+    /// Share of images on which the decision names no class.
+    #[must_use]
+    pub fn abstained(&self) -> Option<Rate> {
+        Rate::new(self.abstained, self.n)
     }
 
     /// Mean over passes of the accuracy of a single one.

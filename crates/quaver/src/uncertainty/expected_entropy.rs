@@ -1,6 +1,6 @@
 //! Mean entropy of the outputs.
 
-use super::Measure;
+use super::{Measure, entropy_slope};
 
 /// Expected entropy: how undecided each pass is on average.
 ///
@@ -15,6 +15,11 @@ pub(super) const MEASURE: Measure = Measure {
     title: "expected entropy",
     maximum: libm::log,
     of: |seen| seen.sum_entropy() / f64::from(seen.n()),
+    slopes: Some(|seen, probs, out| {
+        for (out, &p) in out.iter_mut().zip(probs) {
+            *out = entropy_slope(p) / f64::from(seen.n());
+        }
+    }),
 };
 
 #[cfg(test)]

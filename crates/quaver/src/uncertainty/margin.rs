@@ -1,6 +1,7 @@
 //! Closeness of the two likeliest classes.
 
 use super::{Accumulator, Measure, at_least_zero, two_largest};
+use crate::decision::argmax;
 
 /// Margin, turned round so that higher is more uncertain: how close the two likeliest
 /// classes of the mean over passes are.
@@ -16,6 +17,15 @@ pub(super) const MEASURE: Measure = Measure {
     title: "1 - margin of the two likeliest classes",
     maximum: |_| 1.0,
     of: closeness,
+    slopes: Some(|seen, _, out| {
+        let mut others = seen.mean().to_vec();
+        for slope in [-1.0, 1.0] {
+            if let Some(class) = argmax(&others) {
+                out[class] = slope / f64::from(seen.n());
+                others[class] = f64::NEG_INFINITY;
+            }
+        }
+    }),
 };
 
 fn closeness(seen: &Accumulator) -> f64 {

@@ -1,6 +1,7 @@
 //! Doubt in the likeliest class.
 
 use super::{Accumulator, Measure, at_least_zero, two_largest};
+use crate::decision::argmax;
 
 /// Maximum probability, turned round so that higher is more uncertain: what the mean over
 /// passes leaves to all but the likeliest class.
@@ -16,6 +17,11 @@ pub(super) const MEASURE: Measure = Measure {
     title: "1 - maximum probability",
     maximum: |n_classes| 1.0 - 1.0 / n_classes,
     of: doubt,
+    slopes: Some(|seen, _, out| {
+        if let Some(first) = argmax(seen.mean()) {
+            out[first] = -1.0 / f64::from(seen.n());
+        }
+    }),
 };
 
 fn doubt(seen: &Accumulator) -> f64 {

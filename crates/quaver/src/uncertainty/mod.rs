@@ -39,7 +39,12 @@ pub struct Measure {
     pub title: &'static str,
     maximum: fn(f64) -> f64,
     of: fn(&Accumulator) -> f64,
+    slopes: Option<Slopes>,
 }
+
+/// Writes the derivative of a measure with respect to the output `probs` of one of the passes
+/// into the last argument, which arrives zeroed.
+type Slopes = fn(&Accumulator, &[f64], &mut [f64]);
 
 impl Measure {
     /// The uncertainty, in [0, [`Measure::maximum`]] up to rounding; `None` before the first
@@ -48,6 +53,23 @@ impl Measure {
     pub fn of(&self, seen: &Accumulator) -> Option<f64> {
         let value = (seen.n() > 0).then(|| (self.of)(seen))?;
         value.is_finite().then_some(value)
+    }
+
+    /// Whether it changes smoothly with the passes' outputs.
+    #[must_use]
+    pub const fn has_gradient(&self) -> bool {
+        self.slopes.is_some()
+    }
+
+    /// Its derivative with respect to each probability of a pass that gave `probs`, which is one
+    /// of those seen; zeros without [`Measure::has_gradient`].
+    #[must_use]
+    pub fn gradient(&self, seen: &Accumulator, probs: &[f64]) -> Vec<f64> {
+        let mut out = vec![0.0; probs.len()];
+        if let Some(slopes) = self.slopes {
+            slopes(seen, probs, &mut out);
+        }
+        out
     }
 
     /// Largest value there can be with `n_classes` classes; the smallest is 0.
@@ -64,6 +86,11 @@ impl Measure {
 pub fn measure(id: &str) -> Result<Measure, SpecError> {
     let ids: Vec<&str> = MEASURES.iter().map(|measure| measure.id).collect();
     Ok(MEASURES[find_name("uncertainty measure", id, &ids)?])
+}
+
+/// Derivative of [`entropy`] with respect to a probability; 0 where that is 0, as the entropy is.
+fn entropy_slope(p: f64) -> f64 {
+    if p == 0.0 { 0.0 } else { -libm::log(p) - 1.0 }
 }
 
 /// The two largest values, largest first; not numbers where one is not.

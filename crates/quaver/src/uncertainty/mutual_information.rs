@@ -1,6 +1,6 @@
 //! What the output tells about the randomness.
 
-use super::{Accumulator, Measure, at_least_zero, entropy};
+use super::{Accumulator, Measure, at_least_zero, entropy, entropy_slope};
 
 /// Mutual information of output and randomness (BALD): how much the passes disagree
 /// beyond the doubt inside each.
@@ -21,6 +21,11 @@ pub(super) const MEASURE: Measure = Measure {
     title: "mutual information",
     maximum: libm::log,
     of: mutual_information,
+    slopes: Some(|seen, probs, out| {
+        for ((out, &p), &mean) in out.iter_mut().zip(probs).zip(seen.mean()) {
+            *out = (entropy_slope(mean) - entropy_slope(p)) / f64::from(seen.n());
+        }
+    }),
 };
 
 fn mutual_information(seen: &Accumulator) -> f64 {

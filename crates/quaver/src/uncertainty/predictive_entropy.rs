@@ -1,6 +1,6 @@
 //! Entropy of the mean output.
 
-use super::{Measure, entropy};
+use super::{Measure, entropy, entropy_slope};
 
 /// Predictive entropy: how undecided the mean over passes is.
 ///
@@ -17,6 +17,11 @@ pub(super) const MEASURE: Measure = Measure {
     title: "predictive entropy",
     maximum: libm::log,
     of: |seen| entropy(seen.mean()),
+    slopes: Some(|seen, _, out| {
+        for (out, &mean) in out.iter_mut().zip(seen.mean()) {
+            *out = entropy_slope(mean) / f64::from(seen.n());
+        }
+    }),
 };
 
 #[cfg(test)]

@@ -20,6 +20,12 @@ pub(super) const MEASURE: Measure = Measure {
     title: "variance over passes",
     maximum: |n_classes| (1.0 - 1.0 / n_classes) / n_classes,
     of: variance,
+    slopes: Some(|seen, probs, out| {
+        let n_summands = probs.len() as f64 * f64::from(seen.n());
+        for ((out, p), mean) in out.iter_mut().zip(probs).zip(seen.mean()) {
+            *out = 2.0 * (p - mean) / n_summands;
+        }
+    }),
 };
 
 fn variance(seen: &Accumulator) -> f64 {

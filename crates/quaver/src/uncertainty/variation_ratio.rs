@@ -18,6 +18,7 @@ pub(super) const MEASURE: Measure = Measure {
     title: "variation ratio",
     maximum: |n_classes| 1.0 - 1.0 / n_classes,
     of: variation_ratio,
+    slopes: None,
 };
 
 fn variation_ratio(seen: &Accumulator) -> f64 {

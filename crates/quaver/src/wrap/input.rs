@@ -11,6 +11,7 @@ use crate::classifier::{
     Vjp, pixels,
 };
 use crate::rng::Rng;
+use crate::spec::Spec;
 
 use super::Backward;
 
@@ -52,22 +53,25 @@ pub struct Transformed {
     transform: Box<dyn Transform>,
     backward: Backward,
     stream: String,
+    spec: String,
 }
 
 impl Transformed {
-    /// `inner` behind `transform`; `stream` tells its draws from those of others.
+    /// `inner` behind `transform`, which `spec` gives; its draws are told from those of others by
+    /// the spec's name and its `place` among the wrappers.
     #[must_use]
     pub fn new(
         inner: Box<dyn Classifier>,
         transform: Box<dyn Transform>,
         backward: Backward,
-        stream: String,
+        (spec, place): (&Spec, usize),
     ) -> Self {
         Self {
             inner,
             transform,
             backward,
-            stream,
+            stream: format!("{} {place}", spec.name),
+            spec: spec.to_string(),
         }
     }
 
@@ -138,6 +142,14 @@ impl Classifier for Transformed {
 
     fn n_classes(&self) -> usize {
         self.inner.n_classes()
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.inner.classes()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some(format!("{} in {}", self.inner.fingerprint()?, self.spec))
     }
 
     fn randomness(&self) -> Randomness {

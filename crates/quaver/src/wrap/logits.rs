@@ -6,6 +6,7 @@ use quaver_nn::op::Op;
 use crate::classifier::{
     Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Tap, Upstream, Vjp,
 };
+use crate::spec::Spec;
 
 /// What is done to the logits of an image.
 pub trait LogitMap: Send + Sync {
@@ -23,13 +24,18 @@ pub trait LogitMap: Send + Sync {
 pub struct Mapped {
     inner: Box<dyn Classifier>,
     map: Box<dyn LogitMap>,
+    spec: String,
 }
 
 impl Mapped {
-    /// `inner` in front of `map`.
+    /// `inner` in front of `map`, which `spec` gives.
     #[must_use]
-    pub fn new(inner: Box<dyn Classifier>, map: Box<dyn LogitMap>) -> Self {
-        Self { inner, map }
+    pub fn new(inner: Box<dyn Classifier>, map: Box<dyn LogitMap>, spec: &Spec) -> Self {
+        Self {
+            inner,
+            map,
+            spec: spec.to_string(),
+        }
     }
 
     fn mapped(&self, logits: &[f32]) -> Vec<f32> {
@@ -60,6 +66,14 @@ impl Classifier for Mapped {
 
     fn n_classes(&self) -> usize {
         self.inner.n_classes()
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.inner.classes()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        Some(format!("{} in {}", self.inner.fingerprint()?, self.spec))
     }
 
     fn randomness(&self) -> Randomness {

@@ -170,11 +170,11 @@ pub fn open(mut model: Model, engine: Arc<Engine>) -> Result<Box<dyn Classifier>
     for (place, (spec, wrapper)) in wrappers.into_iter().enumerate() {
         classifier = match wrapper {
             Wrapper::Model(_) => classifier,
-            Wrapper::Logits(map) => Box::new(Mapped::new(classifier, map)),
+            Wrapper::Logits(map) => Box::new(Mapped::new(classifier, map, &spec)),
             Wrapper::Input(transform, backward) => {
                 // Two wrappers of one name draw other numbers.
-                let stream = format!("{} {place}", spec.name);
-                Box::new(Transformed::new(classifier, transform, backward, stream))
+                let named = (&spec, place);
+                Box::new(Transformed::new(classifier, transform, backward, named))
             }
         };
     }

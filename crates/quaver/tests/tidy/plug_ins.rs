@@ -45,6 +45,13 @@ const FOLDERS: &[Folder] = &[
     },
     Folder {
         source: "crates/quaver/src",
+        folder: "feature",
+        registry: "REGISTRY",
+        shared: &["hex", "joined", "measure", "seen", "tests"],
+        apart: true,
+    },
+    Folder {
+        source: "crates/quaver/src",
         folder: "detect",
         registry: "REGISTRY",
         shared: &["saved"],

@@ -1,6 +1,6 @@
 //! Rules about the text of files.
 
-use quaver::{attack, data, detect, uncertainty};
+use quaver::{attack, data, detect, feature, uncertainty};
 use quaver_nn::arch;
 use quaver_nn::quantizer::Quantization;
 
@@ -126,6 +126,7 @@ pub(crate) fn undocumented() -> Vec<String> {
         .map(|entry| entry.id)
         .chain(uncertainty::MEASURES.iter().map(|measure| measure.id))
         .chain(detect::REGISTRY.iter().map(|entry| entry.id))
+        .chain(feature::REGISTRY.iter().map(|entry| entry.id))
         .chain(Quantization::names())
         .chain(datasets)
         .chain(arch::ARCHITECTURES.iter().map(|arch| arch.name));

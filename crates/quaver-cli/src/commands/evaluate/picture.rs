@@ -1,25 +1,27 @@
 //! `quaver evaluate MODEL --image FILE`: the verdict on one picture, in words.
 
+use super::super::detect;
 use super::rows::Rows;
-use super::{ask, summary};
 use crate::Ending;
 use crate::args::Evaluate;
 use crate::context::Context;
-use crate::images::{Images, classes};
+use crate::images::Images;
 use crate::output::{number, print, rate};
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use ndarray::Array4;
-use quaver::classifier::{Classifier, Randomness};
+use quaver::classifier::{Batch, Classifier, Noise, Randomness};
 use quaver::data::image_file::Picture;
-use quaver::decision::Decision;
+use quaver::decision;
 use quaver::evaluate::interval::Rate;
-use quaver::network::Network;
+use quaver::evaluate::summary::Answers;
+use quaver::guard::{Guard, Judged};
 use quaver::run::write_arrays;
-use quaver::uncertainty::{Accumulator, MEASURES};
+use quaver::uncertainty::MEASURES;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Mean of a picture's outermost pixels, in [0, 255], above which its ground counts as light.
 const LIGHT: u32 = 127;
@@ -32,7 +34,12 @@ struct Verdict {
     image: String,
     seed: u64,
     passes: u32,
-    /// Name of the class of the summed outputs; null where an output is not a number.
+    decision: String,
+    verdict: decision::Verdict,
+    /// The detector's, if there is one; above the threshold the picture is refused.
+    suspicion: Option<f64>,
+    threshold: Option<f64>,
+    /// Name of the class that is decided on; null where none is.
     class: Option<String>,
     label: Option<usize>,
     /// Passes that name it; null where no pass differs from another.
@@ -46,10 +53,16 @@ struct Verdict {
 pub(super) fn run(
     context: &Context,
     args: &Evaluate,
-    network: &Network,
+    network: Arc<dyn Classifier>,
     path: &Path,
 ) -> anyhow::Result<Ending> {
     let mut hints = Vec::new();
+    let guard = match &args.detector {
+        None => Guard::new(network, args.answer.decision()),
+        Some(path) => Guard::open(network, &detect::open(path)?, None)
+            .with_context(|| path.display().to_string())?,
+    };
+    let network = guard.classifier();
     let images = Images {
         source: path.display().to_string(),
         x: read(args, network, path, &mut hints)?,
@@ -58,17 +71,29 @@ pub(super) fn run(
         targets: None,
         start: None,
     };
-    let mut summary = summary(context, args, network);
-    let Some(answers) = ask(context, &mut summary, network, &images)? else {
+    let batch = Batch {
+        x: images.x.view(),
+        ids: &images.ids,
+    };
+    let draw = detect::draw(context, 0);
+    let judge = || guard.judge(batch, draw, &context.progress);
+    let judged = context.engine.install(judge)?;
+    let [judged] = &judged[..] else {
         return Ok(Ending::Interrupted);
     };
     if let Some(out) = &args.out {
         let mut rows = Rows::default();
+        let logits = context
+            .engine
+            .install(|| network.logits(batch, Noise::Off))?;
+        let answers = Answers {
+            logits,
+            images: vec![judged.passes.clone()],
+        };
         rows.add(network, &images, &answers, false)?;
         write_arrays(out, rows.into_arrays(network)?)?;
     }
-    let seen = &answers.images[0];
-    let verdict = verdict(context, args, network, (seen, hints));
+    let verdict = verdict(context, args, &guard, (judged, hints));
     print(context.common.json, &verdict, &text(&verdict))?;
     Ok(Ending::Done)
 }
@@ -76,7 +101,7 @@ pub(super) fn run(
 /// The pixels as the network wants them, and what a user should know about them.
 fn read(
     args: &Evaluate,
-    network: &Network,
+    network: &dyn Classifier,
     path: &Path,
     hints: &mut Vec<String>,
 ) -> anyhow::Result<Array4<f32>> {
@@ -137,22 +162,27 @@ fn has_light_ground(picture: &Picture) -> bool {
 fn verdict(
     context: &Context,
     args: &Evaluate,
-    network: &Network,
-    (seen, hints): (&Accumulator, Vec<String>),
+    guard: &Guard,
+    (judged, hints): (&Judged, Vec<String>),
 ) -> Verdict {
-    let names = classes(network);
+    let (network, seen) = (guard.classifier(), &judged.passes);
+    let names = network.classes();
     let tally = seen.tally();
-    let label = Decision::Mean(seen.n()).verdict(tally).class();
+    let label = judged.decided.class();
     let vote = label.filter(|_| network.randomness() != Randomness::None);
     let vote = vote.and_then(|label| Rate::new(tally.counts()[label].into(), seen.n().into()));
     Verdict {
-        schema: 1,
+        schema: 2,
         image: args
             .image
             .as_ref()
             .map_or_else(String::new, |path| path.display().to_string()),
         seed: context.common.seed,
-        passes: args.passes,
+        passes: seen.n(),
+        decision: guard.decision().to_string(),
+        verdict: judged.verdict,
+        suspicion: judged.suspicion.as_ref().map(|seen| seen.value),
+        threshold: guard.threshold(),
         class: label.map(|label| names[label].clone()),
         label,
         vote,
@@ -166,7 +196,7 @@ fn text(v: &Verdict) -> String {
     let class = v
         .class
         .as_deref()
-        .unwrap_or("no class: an output is not a number");
+        .unwrap_or("no class: the decision names none");
     let mut out = format!("{}: {class}\n", v.image);
     let vote = match &v.vote {
         Some(vote) => format!(
@@ -190,6 +220,18 @@ fn text(v: &Verdict) -> String {
     for (id, value) in &v.uncertainty {
         let value = value.map_or_else(|| "n/a".to_owned(), number);
         let _ = writeln!(out, "  {id:20} {value}");
+    }
+    if let (Some(suspicion), Some(threshold)) = (v.suspicion, v.threshold) {
+        let called = match v.verdict {
+            decision::Verdict::Rejected => "refused",
+            _ => "let pass",
+        };
+        let [suspicion, threshold] = [suspicion, threshold].map(number);
+        let _ = writeln!(
+            out,
+            "  {:20} {called}: suspicion {suspicion}, refused above {threshold}",
+            "detector"
+        );
     }
     let _ = writeln!(out, "  {:20} {} passes, seed {}", "over", v.passes, v.seed);
     for hint in &v.hints {

@@ -8,7 +8,6 @@ use quaver::classifier::{Batch, Classifier, Noise, Tap};
 use quaver::data::npz::Arrays;
 use quaver::decision::Decision;
 use quaver::evaluate::summary::Answers;
-use quaver::network::Network;
 use quaver::uncertainty::MEASURES;
 use quaver_nn::loss::softmax;
 use std::collections::BTreeMap;
@@ -31,7 +30,7 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn add(
         &mut self,
-        network: &Network,
+        network: &dyn Classifier,
         images: &Images,
         answers: &Answers,
         gradient: bool,
@@ -66,7 +65,7 @@ impl Rows {
         Ok(())
     }
 
-    pub(super) fn into_arrays(self, network: &Network) -> anyhow::Result<Arrays> {
+    pub(super) fn into_arrays(self, network: &dyn Classifier) -> anyhow::Result<Arrays> {
         let (n, n_classes) = (self.ids.len(), network.n_classes());
         let table = |values: Vec<f64>| Array2::from_shape_vec((n, n_classes), values);
         let mut arrays = Arrays::from([
@@ -97,7 +96,7 @@ impl Rows {
 }
 
 /// Of each image's own loss with its true label, noise off.
-fn input_gradient(network: &Network, images: &Images) -> anyhow::Result<Vec<f32>> {
+fn input_gradient(network: &dyn Classifier, images: &Images) -> anyhow::Result<Vec<f32>> {
     let labels = images.require_labels("--gradient")?;
     let batch = Batch {
         x: images.x.view(),
