@@ -36,7 +36,7 @@ pub enum NoImageClassifier {
         output: Vec<usize>,
     },
     /// Something stands around it, which would be left out.
-    #[error("the network stands inside {}, which wrap::open puts around it", .wrappers.join(", "))]
+    #[error("the network is wrapped in {}, and is asked for alone here", .wrappers.join(", "))]
     Wrapped {
         /// Specs of the wrappers.
         wrappers: Vec<String>,

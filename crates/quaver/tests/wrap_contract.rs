@@ -246,14 +246,13 @@ fn gradients_through_are_those_of_small_steps() {
         let terms = weighed.map(|((row, i), z)| f64::from(*z) * (1.0 + ((row + 5 * i) % 4) as f64));
         terms.sum::<f64>()
     };
-    for wrappers in [
-        &["gaussian-noise(sigma=0.2)"][..],
-        &["temperature(t=0.1)"],
-        &["gaussian-noise", "temperature(t=3)", "gaussian-noise"],
-        &["bit-depth(bits=1)"],
-        &["quantized-activations(bits=1,max=100)"],
-    ] {
-        let classifier = open(model(0.3, None, wrappers));
+    let defaults = REGISTRY.iter().map(|entry| vec![entry.id]);
+    let others = [
+        vec!["temperature(t=0.1)"],
+        vec!["gaussian-noise", "temperature(t=3)", "gaussian-noise"],
+    ];
+    for wrappers in defaults.chain(others) {
+        let classifier = open(model(0.3, None, &wrappers));
         let logits = |x: &Images| classifier.logits(batch(x), at(4)).unwrap();
         let difference = value(&logits(&(&x + &step))) - value(&logits(&(&x - &step)));
         let gradient = vjp(&*classifier, &x, &[at(4)], &[Tap::Logits]).gradient;

@@ -342,6 +342,18 @@ pub(crate) enum Model {
     },
     /// Make a model of an ONNX file, or of weights named as PyTorch's nn.Sequential names them
     Import(Box<Import>),
+    /// Put wrappers around a model: input transforms, noise, a temperature, quantized activations
+    Wrap {
+        /// Model file
+        model: PathBuf,
+        /// Wrapper with its parameters, e.g. "bit-depth(bits=1)", outside of what is around the
+        /// model; may be given several times, the outermost last
+        #[arg(long, required = true, value_name = "SPEC")]
+        with: Vec<String>,
+        /// Model file to write
+        #[arg(long, value_name = "WRAPPED")]
+        out: PathBuf,
+    },
     /// Keep weights that are used as their signs in bits: a smaller file of the same outputs,
     /// which training cannot go on from
     Pack {

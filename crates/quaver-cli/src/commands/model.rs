@@ -1,4 +1,4 @@
-//! `quaver model show | import | pack | export`.
+//! `quaver model show | import | wrap | pack | export`.
 
 mod onnx;
 mod weights;
@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use quaver::classifier::{Batch, Classifier, Noise};
 use quaver::evaluate::interval::Rate;
 use quaver::network::Network;
+use quaver::wrap;
 use quaver_nn::format::onnx::export as to_onnx;
 use quaver_nn::format::safetensors::{export, load, save};
 use quaver_nn::loss::argmax;
@@ -34,12 +35,21 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<Ending> {
             true => onnx::import(context, args)?,
             false => weights::import(context, args)?,
         },
+        Args::Wrap { model, with, out } => {
+            check_output(out)?;
+            let (mut model, _) = load(model)?;
+            for spec in with {
+                wrap::add(&mut model, spec)?;
+            }
+            save(out, &model, None)?;
+            show(context, out, &model)?;
+        }
         Args::Pack { model, out } => pack(context, model, out)?,
         Args::Export { model, out } => {
             check_output(out)?;
             let (model, _) = load(model)?;
             match is_onnx(out) {
-                true => to_onnx(out, &model)?,
+                true => to_onnx(out, &wrap::as_layers(model.clone())?)?,
                 false => export(out, &model)?,
             }
             let names: Vec<_> = model
@@ -168,6 +178,9 @@ fn describe(path: &Path, model: &Model) -> (serde_json::Value, String) {
             "trained on {} images of {}: epochs {}, batch {}, learning rate {}, seed {}",
             t.n, t.dataset, t.epochs, t.batch_size, t.learning_rate, t.seed
         );
+    }
+    for wrapper in &model.info.wrappers {
+        let _ = writeln!(text, "inside {wrapper}");
     }
     if model.info.packed {
         text.push_str("weights that are used as their signs are bits\n");

@@ -171,6 +171,7 @@ fn lists_figures_and_completions() {
         "topologies",
         "measures",
         "detectors",
+        "wrappers",
         "simd",
     ] {
         assert!(!list[kind].as_array().unwrap().is_empty(), "{kind}");

@@ -14,3 +14,4 @@ mod interruption;
 mod own_data;
 mod own_data_refused;
 mod pictures;
+mod wrapping;

@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
         },
         Parameter {
             name: "max",
-            default: "1",
+            default: "2",
             allowed: Allowed::Real(&[Interval::closed(0.001, 1000.0)]),
             about: "largest activation that is told from larger ones",
         },
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn rectified_activations_take_the_nearest_level() {
         let third = 1.0_f32 / 3.0;
-        let [levels, gradient] = outputs("quantized-activations(bits=2)");
+        let [levels, gradient] = outputs("quantized-activations(bits=2,max=1)");
         assert!((levels[0] - third).abs() < 1e-6 && levels[1] == 1.0);
         assert_eq!(gradient, [0.0, 0.0]);
         let [levels, gradient] = outputs("quantized-activations(bits=1,max=2,backward=around)");
