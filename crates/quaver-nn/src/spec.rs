@@ -12,11 +12,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+mod error;
 mod parameter;
 mod plug_in;
 mod text;
 mod value;
 
+pub use error::SpecError;
+use error::nearest;
 pub use parameter::{Allowed, Interval, Parameter};
 pub use plug_in::PlugIn;
 pub use text::{split_list, split_sum};
@@ -32,72 +35,6 @@ pub struct Spec {
     pub params: BTreeMap<String, Value>,
     /// A single value given without a name, as in `k-bit(2)`: the only parameter of its plug-in.
     pub bare: Option<Value>,
-}
-
-/// A spec string, or the parameters in it, cannot be used.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SpecError {
-    /// The text is not of the form `name(key=value,...)`.
-    #[error("{got:?} is not a spec: expected {allowed}")]
-    Syntax {
-        /// The whole text.
-        got: String,
-        /// What should stand there.
-        allowed: &'static str,
-    },
-    /// No plug-in has this name.
-    #[error("unknown {kind} {got:?}{}; there are {allowed}", suggestion(.nearest))]
-    UnknownName {
-        /// What was looked for, such as `attack`.
-        kind: &'static str,
-        /// The name given.
-        got: String,
-        /// All names.
-        allowed: String,
-        /// The name that looks most like it.
-        nearest: Option<String>,
-    },
-    /// The plug-in has no such parameter.
-    #[error("{of} has no parameter {got:?}{}; it takes {allowed}", suggestion(.nearest))]
-    UnknownParameter {
-        /// The plug-in.
-        of: String,
-        /// The parameter given.
-        got: String,
-        /// Its parameters, or `none`.
-        allowed: String,
-        /// The parameter that looks most like it.
-        nearest: Option<String>,
-    },
-    /// A value is of the wrong kind or names no choice.
-    #[error("{of}: {name} = {got}: {reason}")]
-    WrongValue {
-        /// The plug-in.
-        of: String,
-        /// The parameter.
-        name: String,
-        /// The value given.
-        got: String,
-        /// What was expected.
-        reason: String,
-    },
-    /// A number lies outside its range or is not finite.
-    #[error("{name} = {got} is out of range; allowed: {allowed}")]
-    OutOfRange {
-        /// The parameter.
-        name: String,
-        /// The value given.
-        got: String,
-        /// The range in words.
-        allowed: String,
-    },
-}
-
-fn suggestion(nearest: &Option<String>) -> String {
-    nearest
-        .as_ref()
-        .map(|n| format!(" (did you mean {n:?}?)"))
-        .unwrap_or_default()
 }
 
 /// Checks that `range` holds `value`; NaN is in no range.
@@ -205,53 +142,6 @@ impl Spec {
         Ok(given)
     }
 
-    /// The parameter struct: defaults, overridden by what the spec gives.
-    ///
-    /// # Errors
-    /// [`SpecError::UnknownParameter`] and [`SpecError::WrongValue`], naming the parameter.
-    pub fn params<T>(&self) -> Result<T, SpecError>
-    where
-        T: Default + Serialize + DeserializeOwned,
-    {
-        let defaults = fields(&self.name, &T::default())?;
-        let mut merged = defaults.clone();
-        for (key, value) in self.named_fields(&defaults)? {
-            let mut alone = defaults.clone();
-            alone.insert(key.clone(), value.to_json());
-            if let Err(reason) = serde_json::from_value::<T>(Json::Object(alone)) {
-                return Err(SpecError::WrongValue {
-                    of: self.name.clone(),
-                    name: key,
-                    got: value.to_string(),
-                    reason: reason.to_string(),
-                });
-            }
-            merged.insert(key, value.to_json());
-        }
-        serde_json::from_value(Json::Object(merged)).map_err(|e| self.wrong_whole(&e.to_string()))
-    }
-
-    fn named_fields(
-        &self,
-        defaults: &serde_json::Map<String, Json>,
-    ) -> Result<Vec<(String, Value)>, SpecError> {
-        let known: Vec<&str> = defaults.keys().map(String::as_str).collect();
-        let mut named = Vec::new();
-        if let Some(value) = &self.bare {
-            let [only] = known[..] else {
-                return Err(self.unknown_parameter(&value.to_string(), &known));
-            };
-            named.push((only.to_owned(), value.clone()));
-        }
-        for (key, value) in &self.params {
-            if !known.contains(&key.as_str()) || named.iter().any(|(k, _)| k == key) {
-                return Err(self.unknown_parameter(key, &known));
-            }
-            named.push((key.clone(), value.clone()));
-        }
-        Ok(named)
-    }
-
     fn unknown_parameter(&self, got: &str, known: &[&str]) -> SpecError {
         SpecError::UnknownParameter {
             of: self.name.clone(),
@@ -314,30 +204,6 @@ fn fields<T: Serialize>(
         Ok(_) => Err(wrong("expected named fields".to_owned())),
         Err(error) => Err(wrong(error.to_string())),
     }
-}
-
-/// The name within a third of its length (at least two) of edits, if any.
-fn nearest(got: &str, names: &[&str]) -> Option<String> {
-    names
-        .iter()
-        .map(|name| (edit_distance(got, name), *name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(2).min(name.len() - 1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name.to_owned())
-}
-
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[row.len() - 1]
 }
 
 #[cfg(test)]
