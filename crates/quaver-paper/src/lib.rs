@@ -35,9 +35,9 @@ use measure::{Halt, Seen, Study};
 pub use rows::{ROWS, Row};
 
 use quaver::attack::AttackError;
-use quaver::data::columns::ColumnError;
 use quaver::classifier::ClassifierError;
 use quaver::data::Dataset;
+use quaver::data::columns::ColumnError;
 use quaver::network::NoImageClassifier;
 use quaver::observe::Observer;
 use quaver::run::{self, Identity, RunError, RunFolder};

@@ -1,8 +1,8 @@
 //! [`Dataset`]: labeled images as a plain value; they stay bytes until a batch is asked for.
 
 use super::DataError;
-use super::pixels::{Pixels, unit};
 use super::check::{check_images, check_labels};
+use super::pixels::{Pixels, unit};
 use ndarray::{Array4, Axis};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
