@@ -4,10 +4,12 @@ mod bench;
 mod data;
 mod flags;
 mod number;
+mod paper;
 
 pub(crate) use bench::Bench;
 pub(crate) use data::*;
 pub(crate) use flags::*;
+pub(crate) use paper::*;
 
 use number::whole;
 

@@ -9,7 +9,8 @@ use crate::threat::{Budget, Goal, Norm, PixelRange, every};
 use super::active::Active;
 use super::noise::NoiseMode;
 use super::objective::Loss;
-use super::oracle::{Oracle, Outputs};
+use super::oracle::Oracle;
+use super::outputs::Outputs;
 use super::{AttackError, Case, Dialect, Perturbed};
 
 /// Norms that gradient steps know.

@@ -15,6 +15,7 @@ pub mod ascent;
 pub mod noise;
 pub mod objective;
 pub mod oracle;
+pub mod outputs;
 pub mod record;
 pub mod run;
 pub mod saved;

@@ -8,12 +8,12 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Images, Noise, Purpose, Randomness, Tap, pixels};
-use crate::decision::{argmax, softmax};
 use crate::rng::Rng;
 
 use super::active::Active;
 use super::noise::NoiseMode;
 use super::objective::Loss;
+use super::outputs::Outputs;
 use super::{Access, AttackError, Case, Entry};
 
 /// What an attack asked of the classifier, in images times passes.
@@ -47,63 +47,6 @@ impl From<u32> for Query {
     fn from(step: u32) -> Self {
         let number = 0;
         Self { step, number }
-    }
-}
-
-/// What a classifier answered under each draw of a query.
-#[derive(Clone, Debug)]
-pub struct Outputs {
-    /// Layer outputs that were asked for beside the logits.
-    taps: Vec<String>,
-    /// Draw after draw: the logits, then the taps, `(n, width)` each, rows side by side.
-    arrays: Vec<Array2<f32>>,
-}
-
-impl Outputs {
-    fn new(taps: &[String], arrays: impl IntoIterator<Item = Array2<f32>>) -> Self {
-        let in_rows = |array: Array2<f32>| match array.is_standard_layout() {
-            true => array,
-            false => array.as_standard_layout().into_owned(),
-        };
-        Self {
-            taps: taps.to_vec(),
-            arrays: arrays.into_iter().map(in_rows).collect(),
-        }
-    }
-
-    /// Outputs for the image at `place`, as [`super::objective::View`] has them.
-    fn of_image(&self, place: usize) -> Vec<&[f32]> {
-        let all = self.arrays.iter();
-        let rows = all.map(|array| (array.as_slice().unwrap_or_default(), array.ncols()));
-        rows.map(|(all, width)| &all[place * width..][..width])
-            .collect()
-    }
-
-    /// Softmax of the image at `place`, averaged over the draws, `(n_classes)`.
-    #[must_use]
-    pub fn probs(&self, place: usize) -> Vec<f64> {
-        let mut mean = vec![0.0; self.arrays[0].ncols()];
-        let draws = self.arrays.iter().step_by(1 + self.taps.len());
-        let n_draws = draws.len() as f64;
-        for logits in draws {
-            for (mean, p) in mean.iter_mut().zip(softmax(&logits.row(place).to_vec())) {
-                *mean += p / n_draws;
-            }
-        }
-        mean
-    }
-
-    /// Class of the image at `place` by the mean softmax, the lowest at ties; `None` if an output
-    /// is not a number.
-    #[must_use]
-    pub fn class(&self, place: usize) -> Option<usize> {
-        argmax(&self.probs(place))
-    }
-
-    /// The loss of the image at `place` among `active`.
-    #[must_use]
-    pub fn value<S>(&self, place: usize, loss: &Loss, active: &Active<'_, S>) -> f64 {
-        loss.value(&active.view(place, &self.taps, &self.of_image(place)))
     }
 }
 
@@ -339,7 +282,7 @@ impl<'a> Oracle<'a> {
             return Ok(());
         };
         if *pixels(active.batch()?.x) == *clean {
-            self.logits = outputs.arrays.first().cloned();
+            self.logits = Some(outputs.logits().clone());
         }
         Ok(())
     }
