@@ -34,8 +34,8 @@ impl DataArgs {
 fn datasets() -> String {
     let named = REGISTRY.iter().filter(|entry| entry.is_named());
     format!(
-        "{} ({} unless one is named), or the path of an npz file or of a folder of images, one \
-         folder a class",
+        "{}, or the path of an npz file or of a folder of images, one folder a class; {} unless \
+         given",
         ids(named.copied()),
         DEFAULT.id
     )

@@ -105,23 +105,11 @@ pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackReco
     let ids = from.counts("id", None)?;
     let n = Some(ids.len());
     let narrow = |name| from.integers::<u32>(name, n, "integers from 0 below 2^32");
-    let distance = |name| from.numbers(name, n);
-    let (linf, l2, l1, l0) = (
-        distance("linf")?,
-        distance("l2")?,
-        distance("l1")?,
-        distance("l0")?,
-    );
-    let zero_gradient = from.bools("zero_gradient", n)?;
-    let no_admissible_pair = from.bools("no_admissible_pair", n)?;
-    let non_finite = from.bools("non_finite", n)?;
-    let no_start = from.bools("no_start", n)?;
+    let (distances, flags) = (distances(&from, n)?, flags(&from, n)?);
     let in_range = from.bools("in_range", n)?;
     let (labels, attacked) = (from.classes("y", n)?, from.classes("attacked_label", n)?);
-    let (clean, perturbed) = (
-        verdicts(&from, "clean_prediction", n)?,
-        verdicts(&from, "prediction", n)?,
-    );
+    let clean = verdicts(&from, "clean_prediction", n)?;
+    let perturbed = verdicts(&from, "prediction", n)?;
     let (steps, restarts) = (narrow("steps")?, narrow("restart")?);
     let (forward, backward) = (from.counts("forward", n)?, from.counts("backward", n)?);
     let record: AttackRecord = from.json("record")?;
@@ -134,27 +122,43 @@ pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackReco
         target: targets.as_ref().map(|targets| targets[row]),
         clean: clean[row],
         perturbed: perturbed[row],
-        distances: Distances {
-            linf: linf[row],
-            l2: l2[row],
-            l1: l1[row],
-            l0: l0[row] as u64,
-        },
+        distances: distances[row],
         in_range: in_range[row],
         n_steps: steps[row],
         restart: restarts[row],
-        flags: Flags {
-            zero_gradient: zero_gradient[row],
-            no_admissible_pair: no_admissible_pair[row],
-            non_finite: non_finite[row],
-            no_start: no_start[row],
-        },
+        flags: flags[row],
         cost: Cost {
             n_forward: forward[row],
             n_backward: backward[row],
         },
     };
     Ok((ids.iter().enumerate().map(outcome).collect(), record))
+}
+
+fn distances(from: &Columns<'_>, n: Option<usize>) -> Result<Vec<Distances>, ColumnError> {
+    let (linf, l2) = (from.numbers("linf", n)?, from.numbers("l2", n)?);
+    let (l1, l0) = (from.numbers("l1", n)?, from.numbers("l0", n)?);
+    let of_row = |row: usize| Distances {
+        linf: linf[row],
+        l2: l2[row],
+        l1: l1[row],
+        l0: l0[row] as u64,
+    };
+    Ok((0..linf.len()).map(of_row).collect())
+}
+
+fn flags(from: &Columns<'_>, n: Option<usize>) -> Result<Vec<Flags>, ColumnError> {
+    let zero_gradient = from.bools("zero_gradient", n)?;
+    let no_admissible_pair = from.bools("no_admissible_pair", n)?;
+    let non_finite = from.bools("non_finite", n)?;
+    let no_start = from.bools("no_start", n)?;
+    let of_row = |row: usize| Flags {
+        zero_gradient: zero_gradient[row],
+        no_admissible_pair: no_admissible_pair[row],
+        non_finite: non_finite[row],
+        no_start: no_start[row],
+    };
+    Ok((0..non_finite.len()).map(of_row).collect())
 }
 
 /// The class of a verdict, or what stands for none.
@@ -191,51 +195,55 @@ mod tests {
     use crate::threat::{Bound, Budget, Goal, Norm, PixelRange};
     use ndarray::Array4;
 
+    fn outcomes() -> Vec<Outcome> {
+        vec![
+            Outcome {
+                id: 7,
+                label: 1,
+                attacked_label: 1,
+                target: Some(0),
+                clean: Verdict::Class(1),
+                perturbed: Verdict::Class(0),
+                distances: Distances::default(),
+                in_range: true,
+                n_steps: 3,
+                restart: 0,
+                flags: Flags::default(),
+                cost: Cost {
+                    n_forward: 3,
+                    n_backward: 2,
+                },
+            },
+            Outcome {
+                id: 9,
+                label: 0,
+                attacked_label: 2,
+                target: Some(1),
+                clean: Verdict::Abstain,
+                perturbed: Verdict::Rejected,
+                distances: Distances {
+                    linf: 0.1,
+                    l2: 0.2,
+                    l1: 0.3,
+                    l0: 4,
+                },
+                in_range: false,
+                n_steps: 40,
+                restart: 1,
+                flags: Flags {
+                    non_finite: true,
+                    ..Flags::default()
+                },
+                cost: Cost::default(),
+            },
+        ]
+    }
+
     fn batch() -> AdversarialBatch {
         let (norm, eps) = (Norm::Linf, 0.3);
         AdversarialBatch {
             x_adv: Array4::from_shape_fn((2, 1, 1, 3), |(i, .., w)| (i + w) as f32 * 0.1),
-            outcomes: vec![
-                Outcome {
-                    id: 7,
-                    label: 1,
-                    attacked_label: 1,
-                    target: Some(0),
-                    clean: Verdict::Class(1),
-                    perturbed: Verdict::Class(0),
-                    distances: Distances::default(),
-                    in_range: true,
-                    n_steps: 3,
-                    restart: 0,
-                    flags: Flags::default(),
-                    cost: Cost {
-                        n_forward: 3,
-                        n_backward: 2,
-                    },
-                },
-                Outcome {
-                    id: 9,
-                    label: 0,
-                    attacked_label: 2,
-                    target: Some(1),
-                    clean: Verdict::Abstain,
-                    perturbed: Verdict::Rejected,
-                    distances: Distances {
-                        linf: 0.1,
-                        l2: 0.2,
-                        l1: 0.3,
-                        l0: 4,
-                    },
-                    in_range: false,
-                    n_steps: 40,
-                    restart: 1,
-                    flags: Flags {
-                        non_finite: true,
-                        ..Flags::default()
-                    },
-                    cost: Cost::default(),
-                },
-            ],
+            outcomes: outcomes(),
             record: AttackRecord {
                 attack: "pgd(eps=0.3)".into(),
                 dialect: Dialect::CleverHans21,
