@@ -4,13 +4,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Allowed, Interval, Parameter};
-use crate::threat::{Budget, Goal, Norm, PixelRange, every};
+use crate::threat::{Budget, Norm, PixelRange, every};
 
 use super::active::Active;
-use super::noise::NoiseMode;
+use super::best::Best;
 use super::objective::Loss;
 use super::oracle::Oracle;
-use super::outputs::Outputs;
 use super::{AttackError, Case, Dialect, Perturbed};
 
 /// Norms that gradient steps know.
@@ -126,9 +125,10 @@ impl Direction {
 
 /// What a step goes along instead of the gradient itself, such as an average of those before it.
 pub trait Rule: Sync {
-    /// What it remembers of an image.
+    /// What it remembers of an image; its default is what is known before the first step.
     type Memory: Default + Send + Sync;
-    /// Replaces a gradient, which is finite.
+    /// Replaces a gradient, which is finite. An image whose result is not stops, as one whose
+    /// gradient is not does.
     fn apply(&self, memory: &mut Self::Memory, gradient: &mut [f32]);
 }
 
@@ -164,9 +164,6 @@ pub struct Ascent<'a> {
 /// Lowest and highest value of each pixel, image after image.
 type Bounds = (Vec<f32>, Vec<f32>);
 
-/// How good an iterate is: whether the aim is met, then the loss.
-type Rank = (bool, f64);
-
 impl Ascent<'_> {
     /// Runs it from `start` along the gradient.
     ///
@@ -185,7 +182,7 @@ impl Ascent<'_> {
     /// not finite stops where it is.
     ///
     /// # Errors
-    /// [`AttackError::TooFewClasses`] for the loss, and what the classifier refuses.
+    /// What the oracle refuses.
     pub fn run_by<R: Rule>(
         &self,
         rule: &R,
@@ -193,11 +190,9 @@ impl Ascent<'_> {
         case: &Case<'_>,
         start: Vec<f32>,
     ) -> Result<Perturbed, AttackError> {
-        self.check_classes(oracle.n_classes(), case)?;
         let n = case.ids.len();
         let mut found = Perturbed::unchanged(start.clone(), n);
-        let mut best: Vec<Option<Rank>> = vec![None; n];
-        let latest = oracle.noise() == NoiseMode::Off;
+        let mut best = Best::new(n, oracle.noise());
         let memories = (0..n).map(|_| R::Memory::default()).collect();
         let mut active = Active::all(case, start, memories);
         // They cost as much as projecting twice.
@@ -209,7 +204,7 @@ impl Ascent<'_> {
             }
             let (outputs, gradient) = oracle.gradient(&active, step, self.loss)?;
             if self.keep_best {
-                self.remember(&outputs, &active, latest, &mut best, &mut found);
+                best.take(&outputs, self.loss, &active, &mut found);
             }
             let finite = self.advance(
                 rule,
@@ -223,7 +218,7 @@ impl Ascent<'_> {
         }
         if self.keep_best && !active.is_empty() {
             let outputs = oracle.outputs(&active, self.n_steps, self.loss)?;
-            self.remember(&outputs, &active, latest, &mut best, &mut found);
+            best.take(&outputs, self.loss, &active, &mut found);
         }
         if !self.keep_best {
             for (place, row) in active.rows.iter().enumerate() {
@@ -231,25 +226,6 @@ impl Ascent<'_> {
             }
         }
         Ok(found)
-    }
-
-    fn check_classes(&self, n_classes: usize, case: &Case<'_>) -> Result<(), AttackError> {
-        let targeted = case.aims.iter().any(|aim| aim.target.is_some());
-        let goal = if targeted {
-            Goal::Targeted
-        } else {
-            Goal::Untargeted
-        };
-        let allowed = self.loss.min_classes(goal);
-        if n_classes >= allowed {
-            return Ok(());
-        }
-        let what = format!("the loss {}", self.loss);
-        Err(AttackError::TooFewClasses {
-            what,
-            got: n_classes,
-            allowed,
-        })
     }
 
     /// Moves every active image by one step; `false` for those whose gradient is not finite.
@@ -274,6 +250,9 @@ impl Ascent<'_> {
                 }
                 let zero = gradient.iter().all(|g| *g == 0.0);
                 rule.apply(memory, gradient);
+                if !every(gradient, |g| g.is_finite()) {
+                    return (false, zero);
+                }
                 let row = rows[place];
                 match bounds {
                     Some((low, high)) => {
@@ -328,39 +307,6 @@ impl Ascent<'_> {
             }
         }
         self.budget.project(x, image);
-    }
-
-    /// Notes the images that are better than all before them. Of those that meet the aim it is
-    /// the `latest` where nothing is random: it is mostly the last, and so what other programs
-    /// return. What met it on one draw may not on another, so under noise the objective decides.
-    fn remember<S: Sync>(
-        &self,
-        outputs: &Outputs,
-        active: &Active<'_, S>,
-        latest: bool,
-        best: &mut [Option<Rank>],
-        found: &mut Perturbed,
-    ) {
-        let d = active.image(0).len();
-        let mut place_of = vec![None; best.len()];
-        for (place, row) in active.rows.iter().enumerate() {
-            place_of[*row] = Some(place);
-        }
-        let images = found.pixels.par_chunks_mut(d).zip(best);
-        images.zip(place_of).for_each(|((image, best), place)| {
-            let Some(place) = place else { return };
-            let value = outputs.value(place, self.loss, active);
-            let rank = (active.aims[place].is_met(outputs.class(place)), value);
-            let better = match *best {
-                None => true,
-                Some(before) if rank.0 != before.0 => rank.0,
-                Some(before) => (rank.0 && latest) || value > before.1,
-            };
-            if better && !value.is_nan() {
-                *best = Some(rank);
-                image.copy_from_slice(active.image(place));
-            }
-        });
     }
 }
 

@@ -12,6 +12,8 @@ use crate::threat::{Bound, Norm, PixelRange};
 
 pub mod active;
 pub mod ascent;
+pub mod ball;
+pub mod best;
 pub mod noise;
 pub mod objective;
 pub mod oracle;
@@ -85,7 +87,7 @@ pub struct Entry {
     pub short: &'static str,
     /// Name in texts.
     pub title: &'static str,
-    /// Title and year of its paper.
+    /// Title and year of its paper; empty where there is none.
     pub paper: &'static str,
     /// What it must know of the classifier.
     pub access: Access,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classifier::{Classifier, Images, Noise, Purpose, Randomness, Tap, pixels};
 use crate::rng::Rng;
+use crate::threat::Goal;
 
 use super::active::Active;
 use super::noise::NoiseMode;
@@ -127,7 +128,8 @@ impl<'a> Oracle<'a> {
     /// reads. What a score-based attack may ask, of losses that read logits alone.
     ///
     /// # Errors
-    /// [`AttackError::Access`], and what the classifier refuses.
+    /// [`AttackError::Access`], [`AttackError::TooFewClasses`] for the loss, and what the
+    /// classifier refuses.
     pub fn outputs<S>(
         &mut self,
         active: &Active<'_, S>,
@@ -138,6 +140,7 @@ impl<'a> Oracle<'a> {
             [] => self.allow(Access::ScoreBased, "scores")?,
             _ => self.allow(Access::WhiteBox, "layer outputs")?,
         }
+        self.check_classes(active, loss)?;
         self.ask(active, query.into(), loss.taps())
     }
 
@@ -145,7 +148,8 @@ impl<'a> Oracle<'a> {
     /// white-box attack may ask.
     ///
     /// # Errors
-    /// [`AttackError::Access`], and what the classifier refuses.
+    /// [`AttackError::Access`], [`AttackError::TooFewClasses`] for the loss, and what the
+    /// classifier refuses.
     pub fn gradient<S: Sync>(
         &mut self,
         active: &Active<'_, S>,
@@ -153,6 +157,7 @@ impl<'a> Oracle<'a> {
         loss: &Loss,
     ) -> Result<(Outputs, Vec<f32>), AttackError> {
         self.allow(Access::WhiteBox, "gradients")?;
+        self.check_classes(active, loss)?;
         let query = query.into();
         let backward = match self.noise {
             NoiseMode::PerBackward => vec![Noise::draw(
@@ -170,7 +175,7 @@ impl<'a> Oracle<'a> {
             None
         };
         let (n, taps) = (active.rows.len(), loss.taps());
-        let seen: Vec<OnceLock<Vec<Vec<f32>>>> = match (&known, backward.len()) {
+        let seen: Vec<OnceLock<Vec<f32>>> = match (&known, backward.len()) {
             (Some(_), _) | (None, 1) => Vec::new(),
             (None, n_draws) => vec![OnceLock::new(); n * n_draws],
         };
@@ -186,7 +191,7 @@ impl<'a> Oracle<'a> {
                     return each.for_each(|(up, known)| up.copy_from_slice(known));
                 }
                 if let Some(seen) = seen.get(k * n + row) {
-                    seen.get_or_init(|| outputs.iter().map(|z| z.to_vec()).collect());
+                    seen.get_or_init(|| outputs.concat());
                 }
                 loss.gradient(&active.view(row, taps, outputs), weight, upstream);
             },
@@ -261,6 +266,22 @@ impl<'a> Oracle<'a> {
         })
     }
 
+    fn check_classes<S>(&self, active: &Active<'_, S>, loss: &Loss) -> Result<(), AttackError> {
+        let goal = match active.aims.iter().any(|aim| aim.target.is_some()) {
+            true => Goal::Targeted,
+            false => Goal::Untargeted,
+        };
+        let (got, allowed) = (self.n_classes(), loss.min_classes(goal));
+        if got >= allowed {
+            return Ok(());
+        }
+        Err(AttackError::TooFewClasses {
+            what: format!("the loss {loss}"),
+            got,
+            allowed,
+        })
+    }
+
     fn count<S>(
         &mut self,
         active: &Active<'_, S>,
@@ -326,19 +347,18 @@ fn flat(images: Images) -> Vec<f32> {
 
 /// Arrays of the outputs seen of `n` images, draw after draw, shaped as those of `last`; what the
 /// classifier never showed is not a number.
-fn collect_draws(
-    seen: &[OnceLock<Vec<Vec<f32>>>],
-    n: usize,
-    last: &[Array2<f32>],
-) -> Vec<Array2<f32>> {
-    let of_draw = |rows: &[OnceLock<Vec<Vec<f32>>>]| -> Vec<Array2<f32>> {
-        let array = |(tap, like): (usize, &Array2<f32>)| {
-            Array2::from_shape_fn((n, like.ncols()), |(row, column)| {
-                let value = rows[row].get().and_then(|taps| taps[tap].get(column));
+fn collect_draws(seen: &[OnceLock<Vec<f32>>], n: usize, last: &[Array2<f32>]) -> Vec<Array2<f32>> {
+    let mut arrays = Vec::new();
+    for rows in seen.chunks(n) {
+        let mut from = 0;
+        for like in last {
+            let width = like.ncols();
+            arrays.push(Array2::from_shape_fn((n, width), |(row, column)| {
+                let value = rows[row].get().and_then(|all| all.get(from + column));
                 value.copied().unwrap_or(f32::NAN)
-            })
-        };
-        last.iter().enumerate().map(array).collect()
-    };
-    seen.chunks(n).flat_map(of_draw).collect()
+            }));
+            from += width;
+        }
+    }
+    arrays
 }

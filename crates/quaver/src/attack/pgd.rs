@@ -2,11 +2,12 @@
 
 use crate::rng::Rng;
 use crate::spec::{Spec, SpecError};
-use crate::threat::{Bound, Norm};
+use crate::threat::{Bound, Budget, Norm};
 
 use super::ascent::{
     DIALECTS, Direction, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE,
 };
+use super::ball;
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 
@@ -66,7 +67,7 @@ impl Pgd {
                 let purpose = format!("attack-start-{}", case.restart);
                 let mut rng = Rng::new(case.seed, &purpose, case.ids[row]);
                 let norm = if in_cube { Norm::Linf } else { budget.norm };
-                let changes = in_ball(norm, f64::from(budget.eps), d, &mut rng);
+                let changes = ball::sample(Budget { norm, ..budget }, d, &mut rng);
                 x.iter()
                     .zip(changes)
                     .map(|(x, change)| (f64::from(*x) + change) as f32)
@@ -81,21 +82,6 @@ impl Pgd {
         }
         start
     }
-}
-
-/// Uniform in the ball of radius `eps` in `d` dimensions: in L2 a normal direction, with the
-/// d-th root of a uniform number for the length.
-fn in_ball(norm: Norm, eps: f64, d: usize, rng: &mut Rng) -> Vec<f64> {
-    if norm == Norm::Linf {
-        return (0..d).map(|_| eps * (2.0 * rng.uniform() - 1.0)).collect();
-    }
-    let direction: Vec<f64> = (0..d).map(|_| rng.normal()).collect();
-    let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let radius = eps * libm::pow(rng.uniform(), 1.0 / d as f64);
-    direction
-        .into_iter()
-        .map(|v| v * radius / length.max(f64::MIN_POSITIVE))
-        .collect()
 }
 
 impl Attack for Pgd {
@@ -124,33 +110,5 @@ impl Attack for Pgd {
             .flat_map(|row| self.start(case, row))
             .collect();
         ascent.run(oracle, case, start)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn starts_are_uniform_in_the_ball() {
-        let n = 4000;
-        let lengths = |norm| -> Vec<f64> {
-            (0..n)
-                .map(|id| {
-                    let changes = in_ball(norm, 2.0, 3, &mut Rng::new(5, "test", id));
-                    match norm {
-                        Norm::Linf => changes.iter().fold(0.0, |m: f64, v| m.max(v.abs())),
-                        _ => changes.iter().map(|v| v * v).sum::<f64>().sqrt(),
-                    }
-                })
-                .collect()
-        };
-        for norm in [Norm::Linf, Norm::L2] {
-            let lengths = lengths(norm);
-            assert!(lengths.iter().all(|length| *length <= 2.0 + 1e-12));
-            // In three dimensions an eighth of the ball lies within half its radius.
-            let inner = lengths.iter().filter(|length| **length < 1.0).count() as f64 / n as f64;
-            assert!((inner - 0.125).abs() < 0.02, "{norm:?}: {inner}");
-        }
     }
 }

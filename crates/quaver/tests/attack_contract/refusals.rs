@@ -6,6 +6,7 @@ use quaver::attack::{Access, Dialect, REGISTRY, build};
 use quaver::classifier::Randomness;
 use quaver::decision::Decision;
 use quaver::observe::Observer;
+use quaver::spec::{Allowed, Interval};
 
 use super::contract::{N, flat, options};
 use super::models::Small;
@@ -40,6 +41,15 @@ fn parameters_out_of_range_are_refused() {
         for parameter in entry.parameters {
             let name = parameter.name;
             assert!(in_force.params.contains_key(name), "{}: {name}", entry.id);
+            if let Allowed::Real(intervals) = parameter.allowed {
+                let meant = |one: &Interval| one.low.abs() <= 1e6 && one.high.abs() <= 1e6;
+                let id = entry.id;
+                assert!(
+                    intervals.iter().all(meant),
+                    "{id}: {name} takes {}",
+                    parameter.allowed
+                );
+            }
             for value in parameter.refused() {
                 let spec = format!("{}({name}={value})", entry.id);
                 assert!(build(&spec).is_err(), "{spec}");

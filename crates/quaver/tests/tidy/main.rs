@@ -118,7 +118,7 @@ fn licenses_are_allowed() {
 #[test]
 fn the_documents_name_what_there_is() {
     expect_none(
-        "README.md names every attack, measure, detector, quantizer, data set and architecture; commands in documents are the ones CI runs",
+        "README.md names every measure, detector, quantizer, data set and architecture; commands in documents are the ones CI runs",
         &texts::undocumented(),
     );
 }

@@ -1,6 +1,6 @@
 //! Rules about the text of files.
 
-use quaver::{attack, data, detect, feature, uncertainty};
+use quaver::{data, detect, feature, uncertainty};
 use quaver_nn::arch;
 use quaver_nn::quantizer::Quantization;
 
@@ -121,10 +121,9 @@ pub(crate) fn undocumented() -> Vec<String> {
     let datasets = datasets
         .filter(|entry| entry.is_named())
         .map(|entry| entry.id);
-    let names = attack::REGISTRY
+    let names = uncertainty::MEASURES
         .iter()
-        .map(|entry| entry.id)
-        .chain(uncertainty::MEASURES.iter().map(|measure| measure.id))
+        .map(|measure| measure.id)
         .chain(detect::REGISTRY.iter().map(|entry| entry.id))
         .chain(feature::REGISTRY.iter().map(|entry| entry.id))
         .chain(Quantization::names())
