@@ -15,7 +15,7 @@ fn agree(arch: &str, topology: &str) {
         "lenet5" => (arch, 16),
         "lenet-caffe" => (arch, 8),
         "resnet" => ("resnet(depth=8,width=3)", 4),
-        "mobilenet" => ("mobilenet(width=3)", 4),
+        "mobilenet" => ("mobilenet(width=3)", 12),
         _ => (arch, 2),
     };
     let spec = Spec {
