@@ -52,7 +52,8 @@ fn model(p: f64, weights: Option<&str>, wrappers: &[&str]) -> Model {
         }),
     ];
     let graph = Graph::sequential(vec![1, 2, 5], ops).unwrap();
-    let mut model = Model::new(graph, Info::default(), 3);
+    // With these weights activations reach the first of few levels.
+    let mut model = Model::new(graph, Info::default(), 23);
     for wrapper in wrappers {
         wrap::add(&mut model, wrapper).unwrap();
     }
@@ -343,7 +344,7 @@ fn models_that_cannot_be_opened_are_refused() {
     });
     let ops: Vec<Box<dyn Op>> = vec![Box::new(Flatten {}), dense];
     let graph = Graph::sequential(vec![1, 2, 2], ops).unwrap();
-    let mut linear = Model::new(graph, Info::default(), 0);
+    let mut linear = Model::new(graph, Info::default(), 23);
     let error = wrap::add(&mut linear, "quantized-activations").unwrap_err();
     assert_eq!(
         error.to_string(),

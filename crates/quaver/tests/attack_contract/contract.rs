@@ -377,7 +377,7 @@ fn values(parameter: &Parameter) -> Vec<String> {
     match parameter.allowed {
         Allowed::Real(intervals) => intervals
             .iter()
-            .flat_map(|one| [(one.low + one.high) / 2.0, one.high])
+            .flat_map(|one| [one.low + (one.high - one.low) * 1e-4, one.high])
             .map(|value| value.to_string())
             .collect(),
         Allowed::Integer(low, _) => vec![low.to_string(), (low + 4).to_string()],

@@ -25,7 +25,8 @@ const FOLDERS: &[Folder] = &[
         folder: "attack",
         registry: "REGISTRY",
         shared: &[
-            "active", "ascent", "dialect", "error", "noise", "oracle", "record", "run", "saved",
+            "active", "ascent", "ball", "best", "dialect", "error", "noise", "oracle", "outputs",
+            "record", "run", "saved",
         ],
         apart: true,
     },
