@@ -3,7 +3,7 @@
 use peak_alloc::PeakAlloc;
 use quaver_nn::engine::Engine;
 use quaver_nn::model::Model;
-use quaver_nn::network::Network;
+use quaver_nn::network::{Network, Tap};
 use quaver_nn::noise::{Noise, Purpose};
 use quaver_nn::{Batch, Pixels};
 use std::path::Path;
@@ -60,10 +60,11 @@ pub fn run(model: Model) {
     }
     let bits = || -> Vec<u32> {
         let noise = Noise::draw(0, Purpose::Check, 0);
-        let outputs = network.outputs(&batch, noise, None);
+        let outputs = network.outputs(&batch, noise, &[Tap::Logits]);
         outputs
-            .expect("no tap")
+            .expect("the logits are there")
             .into_iter()
+            .flatten()
             .map(f32::to_bits)
             .collect()
     };

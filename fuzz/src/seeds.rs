@@ -120,8 +120,7 @@ fn arrays() -> Outcome {
 fn networks() -> Outcome {
     for topology in TOPOLOGIES {
         let spec = Spec {
-            arch: "cleverhans-cnn".into(),
-            filters: Some(1),
+            arch: "cleverhans-cnn(filters=1)".into(),
             precision: topology.precision()?,
             dropout: topology.dropout,
             dropout_placement: Default::default(),
