@@ -101,6 +101,8 @@ fn guards(folder: &Folder) {
     save_model(&folder.path("other"), "full-precision");
     let parts = &["guard", "fitted for another model"];
     folder.refuses("detect score other guard --input clean.npz", parts);
+    let named = "--feature kde(layer=2) --reference digits --reference-n 300 --passes 2";
+    folder.done(&format!("detect fit m {files} {named}"));
     let none = format!("detect fit m {files} --feature kde");
     folder.refuses(&none, &["kde needs a reference set"]);
     folder.refuses("evaluate m --decision mean(0)", &["n_passes = 0"]);

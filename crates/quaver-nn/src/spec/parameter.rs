@@ -29,7 +29,7 @@ pub enum Allowed {
     Flag,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// A spec of something else that this accepts; the text says what.
+    /// A name or spec of something else that this accepts; the text says what.
     Spec(&'static str, fn(&str) -> Result<(), SpecError>),
 }
 
@@ -98,7 +98,10 @@ impl Parameter {
             (Allowed::Integer(low, high), Value::Int(int)) => (low..=high).contains(int),
             (Allowed::Flag, Value::Bool(_)) => true,
             (Allowed::OneOf(words), Value::Word(word)) => words.contains(&word.as_str()),
-            (Allowed::Spec(_, accepts), Value::Word(word)) => return accepts(word),
+            // A name may be a number, as those of layers are.
+            (Allowed::Spec(_, accepts), Value::Word(_) | Value::Int(_)) => {
+                return accepts(&value.to_string());
+            }
             _ => false,
         };
         if holds {

@@ -50,8 +50,16 @@ pub(super) const ENTRY: Entry = Entry {
 /// the attack sees it.
 #[derive(Clone, Debug, Deserialize)]
 struct Kde {
-    layer: String,
+    layer: Name,
     bandwidth: f64,
+}
+
+/// Layers are called by words, or by numbers where they have no names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Name {
+    Word(String),
+    Number(i64),
 }
 
 /// What it was fitted on.
@@ -84,9 +92,10 @@ impl Feature for Kde {
         let taps = classifier.taps();
         // The last one is what the network ends in.
         let last_hidden = taps.len().checked_sub(2).map(|place| taps[place].clone());
-        let layer = match self.layer.as_str() {
-            LAST_HIDDEN => last_hidden.unwrap_or_default(),
-            named => named.to_owned(),
+        let layer = match &self.layer {
+            Name::Word(word) if word == LAST_HIDDEN => last_hidden.unwrap_or_default(),
+            Name::Word(word) => word.clone(),
+            Name::Number(number) => number.to_string(),
         };
         let tap = [Tap::Layer(&layer)];
         let outputs = classifier.outputs(reference.batch, Noise::Off, &tap)?;

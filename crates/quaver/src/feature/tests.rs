@@ -47,7 +47,16 @@ impl Classifier for Small {
         taps: &[Tap<'_>],
     ) -> Result<Vec<Array2<f32>>, ClassifierError> {
         let output = |tap: &Tap<'_>| {
-            let place = usize::from(*tap != Tap::Layer("squares"));
+            let place = match tap {
+                Tap::Layer("squares") => 0,
+                Tap::Logits | Tap::Layer("end") => 1,
+                Tap::Layer(got) => {
+                    return Err(ClassifierError::UnknownTap {
+                        got: (*got).into(),
+                        allowed: self.taps().join(", "),
+                    });
+                }
+            };
             let rows = batch.x.outer_iter().zip(batch.ids);
             let rows = rows.flat_map(|(x, &id)| {
                 Self::forward(&[x[[0, 0, 0]], x[[0, 0, 1]]], id, noise)[place].clone()
@@ -211,6 +220,7 @@ fn what_cannot_be_used_is_refused_in_words() {
             "{value}"
         );
     }
+    assert!(refused("kde(layer=7)", Some(&reference)).contains("\"7\""));
     let ratio = features(&["variation-ratio"]);
     let pulled = with_seen(&ratio, &x, |seen| {
         ratio.pull_back(seen, array![[1.0]].view()).err()
