@@ -1,15 +1,17 @@
 //! [`Guard`]: a classifier as it is deployed, with the rule that makes one answer of its passes
 //! and, before that, a detector that may refuse an input.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use ndarray::{Axis, Slice};
 
+use crate::attack::run::Deployed;
 use crate::classifier::{Batch, Classifier, Draw, Tap};
 use crate::decision::{Decision, Verdict};
 use crate::detect::{DetectError, Fitted, Saved};
 use crate::feature::{FeatureError, Features, Seen};
-use crate::observe::{Observer, Offset};
+use crate::observe::{Observer, Offset, Silent};
 use crate::uncertainty::Accumulator;
 
 /// Images between two questions to the observer; results do not depend on it.
@@ -213,6 +215,17 @@ impl Guard {
             }
         };
         Ok(Some(seen.images.into_iter().map(judge).collect()))
+    }
+}
+
+impl Deployed for Guard {
+    fn verdicts(
+        &self,
+        batch: Batch<'_>,
+        draw: Draw,
+    ) -> Result<Vec<Verdict>, Box<dyn Error + Send + Sync>> {
+        let judged = self.judge(batch, draw, &Silent)?;
+        Ok(judged.into_iter().map(|judged| judged.verdict).collect())
     }
 }
 

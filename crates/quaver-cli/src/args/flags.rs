@@ -164,6 +164,13 @@ pub(crate) struct Attack {
     pub(crate) restarts: u32,
     #[command(flatten)]
     pub(crate) answer: AnswerArgs,
+    /// A detector file as well: what it refuses is no success
+    #[arg(long, value_name = "DETECTOR", conflicts_with_all = ["passes", "decision"])]
+    pub(crate) detector: Option<PathBuf>,
+    /// Share of the clean images it was fitted on that the detector may refuse, instead of its own
+    /// threshold
+    #[arg(long, requires = "detector", value_name = "SHARE", value_parser = real((Bound::Excluded(0.0), Bound::Excluded(1.0))))]
+    pub(crate) fpr: Option<f64>,
     /// npz file to write
     #[arg(long, value_name = "ADV.npz")]
     pub(crate) out: PathBuf,

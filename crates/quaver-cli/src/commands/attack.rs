@@ -1,19 +1,25 @@
 //! `quaver attack`.
 
+use super::detect::open;
 use crate::Ending;
 use crate::args::Attack;
 use crate::context::{Context, check_output, interrupted};
 use crate::images::Stream;
 use crate::output::{print, rate};
+use anyhow::Context as _;
 use ndarray::ArrayView4;
-use quaver::attack::record::{AttackRecord, Outcome};
-use quaver::attack::run::{Inputs, Options};
+use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
+use quaver::attack::run::{Deployed, Inputs, Options, run_against};
 use quaver::attack::{self, LabelSource, Start};
+use quaver::classifier::Classifier;
+use quaver::decision::Verdict;
 use quaver::evaluate::interval::Rate;
+use quaver::guard::Guard;
 use quaver::run::write_arrays;
 use quaver::threat::Goal;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 #[derive(Serialize)]
 struct Attacked<'a> {
@@ -27,6 +33,8 @@ struct Attacked<'a> {
     success: Option<Rate>,
     success_of_correct: Option<Rate>,
     target_reached: Option<Rate>,
+    clean_refused: Option<Rate>,
+    refused: Option<Rate>,
 }
 
 /// The options that the flags describe.
@@ -50,9 +58,20 @@ fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
 
 pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     let attack = attack::build(&args.attack)?;
-    let options = options(context, args)?;
+    let mut options = options(context, args)?;
     check_output(&args.out)?;
     let (_, network) = context.classifier(&args.model)?;
+    let network: Arc<dyn Classifier> = network.into();
+    let guard = match &args.detector {
+        Some(path) => Some(
+            Guard::open(Arc::clone(&network), &open(path)?, args.fpr)
+                .with_context(|| path.display().to_string())?,
+        ),
+        None => None,
+    };
+    if let Some(guard) = &guard {
+        options.decision = guard.decision();
+    }
     let images = Stream::open(context, &args.images, &*network)?;
     let images = context.engine.install(|| images.all())?;
     let labels = images.require_labels("an attack")?;
@@ -70,9 +89,18 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         targets: targets.filter(|_| args.targeted || entry.always_targeted),
         start: start.filter(|_| entry.start != Start::Own),
     };
-    let batch = context
-        .engine
-        .install(|| attack::run::run(&*attack, &*network, &inputs, &options, &context.progress))?;
+    let deployed = guard.as_ref().map(|guard| -> &dyn Deployed { guard });
+    let run = || {
+        run_against(
+            deployed,
+            &*attack,
+            &*network,
+            &inputs,
+            &options,
+            &context.progress,
+        )
+    };
+    let batch = context.engine.install(run)?;
     if batch.n() > 0 {
         write_arrays(&args.out, batch.to_arrays()?)?;
     }
@@ -88,6 +116,8 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         success: Rate::new(counts.n_success, counts.n),
         success_of_correct: Rate::new(counts.n_success_of_correct, counts.n_initially_correct),
         target_reached: counts.n_target_reached.and_then(|k| Rate::new(k, counts.n)),
+        clean_refused: refused(&batch, |outcome| outcome.clean),
+        refused: refused(&batch, |outcome| outcome.perturbed),
     };
     print(context.common.json, &attacked, &text(&attacked))?;
     Ok(if batch.record.complete {
@@ -95,6 +125,13 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     } else {
         Ending::Interrupted
     })
+}
+
+/// Share of the images that the detector refuses, where there is one.
+fn refused(batch: &AdversarialBatch, verdict: fn(&Outcome) -> Verdict) -> Option<Rate> {
+    let refused = batch.outcomes.iter().map(verdict);
+    let refused = Rate::of(refused.map(|verdict| verdict == Verdict::Rejected));
+    refused.filter(|_| batch.record.guarded)
 }
 
 fn text(a: &Attacked<'_>) -> String {
@@ -114,7 +151,12 @@ fn text(a: &Attacked<'_>) -> String {
         ("success, correct ones", a.success_of_correct),
         ("target reached", a.target_reached),
     ];
-    for (name, value) in rows {
+    let refused = [
+        ("refused, clean", a.clean_refused),
+        ("refused, attacked", a.refused),
+    ];
+    let refused = refused.into_iter().filter(|_| r.guarded);
+    for (name, value) in rows.into_iter().chain(refused) {
         let _ = writeln!(out, "  {name:22} {}", rate(value.as_ref()));
     }
     let c = r.counts;

@@ -28,7 +28,7 @@ pub(super) const EPS: Parameter = Parameter {
     about: "added to the root of the mean squared gradient",
 };
 
-/// Values of [`BETA1`], [`BETA2`] and [`EPS`].
+/// Values of the parameters `beta1`, `beta2` and `eps`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     /// Decay of the mean gradient.

@@ -18,6 +18,9 @@ pub enum AttackError {
     /// The decision rule is wrong.
     #[error(transparent)]
     Decision(#[from] DecisionError),
+    /// The deployed rule cannot answer.
+    #[error(transparent)]
+    Deployed(Box<dyn std::error::Error + Send + Sync>),
     /// Pixels do not fill the images.
     #[error("pixels do not fill the images: {0}")]
     Layout(#[from] ndarray::ShapeError),

@@ -179,6 +179,9 @@ pub struct AttackRecord {
     pub n_restarts: u32,
     /// Rule of success; one pass for a deterministic classifier.
     pub decision: Decision,
+    /// Whether a deployed rule answered, which may refuse inputs: what it refuses is no success.
+    #[serde(default)]
+    pub guarded: bool,
     /// What limits the perturbation.
     #[serde(rename = "budget")]
     pub bound: Bound,

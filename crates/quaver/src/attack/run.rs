@@ -1,30 +1,32 @@
 //! [`run`]: the only caller of [`Attack::perturb`]. It checks what goes in, projects what comes
 //! out, and decides success on draws that the attack has not seen.
 
-use crate::classifier::{Batch, Classifier, Draw, Purpose, Randomness, pixels};
+use crate::classifier::{Batch, Classifier, Randomness, pixels};
 use crate::decision::{Decision, Tally};
 use crate::observe::Observer;
 use crate::rng::Rng;
-use crate::threat::{Bound, Distances, Goal, every};
+use crate::threat::{Bound, Goal, every};
 use ndarray::{Array2, Array4, ArrayView4};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
 use super::noise::NoiseMode;
-use super::objective::Aim;
 use super::oracle::{Cost, Oracle};
 use super::record::{AdversarialBatch, AttackRecord, Counts, Origin, Outcome};
 use super::{Attack, AttackError, Case, Flags, Perturbed, Setting, Start};
 
 mod aim;
+mod answers;
 mod check;
+mod deployed;
 mod options;
 mod restart;
 mod start;
 mod tally;
 
+pub use deployed::Deployed;
 pub use options::{Inputs, Options};
-use restart::{Kept, Rank, rank};
+use restart::Kept;
 
 /// Images that go through an attack together.
 const GROUP: usize = 128;
@@ -47,7 +49,24 @@ pub fn run(
     options: &Options,
     observer: &dyn Observer,
 ) -> Result<AdversarialBatch, AttackError> {
-    let runner = Runner::new(attack, model, inputs, options)?;
+    run_against(None, attack, model, inputs, options, observer)
+}
+
+/// [`run`] where `deployed`, if there is one, answers about clean and perturbed images instead of
+/// the decision alone: what it refuses is no success. Its decision should be that of `options`, by
+/// which restarts that meet the goal alike are told apart.
+///
+/// # Errors
+/// As [`run`], and [`AttackError::Deployed`].
+pub fn run_against(
+    deployed: Option<&dyn Deployed>,
+    attack: &dyn Attack,
+    model: &dyn Classifier,
+    inputs: &Inputs<'_>,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<AdversarialBatch, AttackError> {
+    let runner = Runner::new(deployed, attack, model, inputs, options)?;
     let n = inputs.ids.len();
     observer.begin(attack.entry().id, n as u64);
     let d = runner.setting.n_features;
@@ -62,24 +81,19 @@ pub fn run(
         let groups: Vec<_> = groups
             .map(|(g, x_adv)| runner.attack_rows(from + g * GROUP, x_adv))
             .collect();
-        let mut clean = Vec::with_capacity(to - from);
+        let mut clean = Vec::new();
         for group in groups {
             let (of_group, seen) = group?;
             outcomes.extend(of_group);
             clean.extend(seen);
         }
         let ids = &inputs.ids[from..to];
-        if clean.len() < to - from {
-            clean = runner.tallies(runner.rows(&runner.pixels, from, to), ids, 0)?;
-        }
+        let x = runner.rows(&runner.pixels, from, to);
         // Asked for whole batches, so that random weights are drawn seldom.
-        let perturbed = runner.tallies(x_adv, ids, 0)?;
-        for (outcome, (clean, perturbed)) in outcomes[from..]
-            .iter_mut()
-            .zip(clean.iter().zip(&perturbed))
-        {
-            outcome.clean = runner.decision.verdict(clean);
-            outcome.perturbed = runner.decision.verdict(perturbed);
+        let clean = runner.verdicts(x, ids, clean)?;
+        let perturbed = runner.verdicts(x_adv, ids, Vec::new())?;
+        for ((outcome, clean), perturbed) in outcomes[from..].iter_mut().zip(clean).zip(perturbed) {
+            (outcome.clean, outcome.perturbed) = (clean, perturbed);
         }
         observer.progress(to as u64, "");
     }
@@ -89,6 +103,7 @@ pub fn run(
 }
 
 struct Runner<'a, 'i> {
+    deployed: Option<&'a dyn Deployed>,
     attack: &'a dyn Attack,
     model: &'a dyn Classifier,
     inputs: &'a Inputs<'i>,
@@ -105,6 +120,7 @@ struct Runner<'a, 'i> {
 
 impl<'a, 'i> Runner<'a, 'i> {
     fn new(
+        deployed: Option<&'a dyn Deployed>,
         attack: &'a dyn Attack,
         model: &'a dyn Classifier,
         inputs: &'a Inputs<'i>,
@@ -119,6 +135,7 @@ impl<'a, 'i> Runner<'a, 'i> {
         };
         let deterministic = model.randomness() == Randomness::None;
         Ok(Self {
+            deployed,
             attack,
             model,
             inputs,
@@ -285,53 +302,6 @@ impl<'a, 'i> Runner<'a, 'i> {
         }
     }
 
-    /// Passes on draws of success from number `first_pass` on.
-    fn tallies(
-        &self,
-        pixels: &[f32],
-        ids: &[u64],
-        first_pass: u32,
-    ) -> Result<Vec<Tally>, AttackError> {
-        let draw = Draw {
-            seed: self.options.seed,
-            purpose: Purpose::Success,
-            pass: first_pass,
-        };
-        let batch = self.batch(pixels, ids)?;
-        Ok(tally::tallies(self.model, batch, self.decision, draw)?)
-    }
-
-    /// Ranks for the choice among restarts, on passes after those that decide success: the
-    /// luckiest of many restarts would otherwise look better than it is. Nothing to choose
-    /// among, nothing asked.
-    fn ranks(
-        &self,
-        pixels: &[f32],
-        case: &Case<'_>,
-        labels: &[usize],
-    ) -> Result<Vec<Rank>, AttackError> {
-        let n = case.ids.len();
-        if self.options.n_restarts == 1 {
-            return Ok(vec![(false, 0.0); n]);
-        }
-        let d = self.setting.n_features;
-        let tallies = self.tallies(pixels, case.ids, self.decision.n_passes())?;
-        let of_image = |row: usize| {
-            let goal = self.options.goal;
-            let target = case.aims[row].target.filter(|_| goal == Goal::Targeted);
-            let label = labels[row];
-            let image = &pixels[row * d..][..d];
-            rank(
-                &tallies[row],
-                self.decision,
-                Aim { label, target },
-                self.bound,
-                || Distances::between(case.image(row), image),
-            )
-        };
-        Ok((0..n).map(of_image).collect())
-    }
-
     fn finish(
         &self,
         outcomes: Vec<Outcome>,
@@ -361,6 +331,7 @@ impl<'a, 'i> Runner<'a, 'i> {
             seed: self.options.seed,
             n_restarts: self.options.n_restarts,
             decision: self.decision,
+            guarded: self.deployed.is_some(),
             bound: self.bound,
             range: self.options.range,
             cost,

@@ -256,6 +256,7 @@ mod tests {
                 seed: 3,
                 n_restarts: 2,
                 decision: Decision::Mean(50),
+                guarded: false,
                 bound: Bound::Ball(Budget { norm, eps }),
                 range: PixelRange::default(),
                 cost: Cost::default(),

@@ -5,10 +5,12 @@ use quaver::attack::active::Active;
 use quaver::attack::noise::NoiseMode;
 use quaver::attack::objective::Loss;
 use quaver::attack::oracle::{Oracle, Query};
-use quaver::attack::run::run;
+use quaver::attack::run::{Deployed, run, run_against};
 use quaver::attack::{
-    Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start,
+    Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start, build,
 };
+use quaver::classifier::{Batch, Classifier, Draw, Noise, Purpose, Randomness};
+use quaver::decision::Verdict;
 use quaver::observe::Silent;
 use quaver::spec::{Spec, SpecError};
 use quaver::threat::{Bound, Norm};
@@ -193,4 +195,61 @@ fn what_the_access_does_not_include_is_refused() {
         let error = run(&peeking, &model, &cases.inputs(), &options, &Silent).unwrap_err();
         assert_eq!(error.to_string(), message);
     }
+}
+
+/// Refuses dark images, and names the class of one pass for the others.
+struct RefusesDark<'a>(&'a Small);
+
+impl Deployed for RefusesDark<'_> {
+    fn verdicts(
+        &self,
+        batch: Batch<'_>,
+        draw: Draw,
+    ) -> Result<Vec<Verdict>, Box<dyn std::error::Error + Send + Sync>> {
+        let logits = self.0.logits(batch, Noise::Draw(draw))?;
+        let images = batch.x.outer_iter().zip(logits.outer_iter());
+        let verdict = |(x, z): (ndarray::ArrayView3<'_, f32>, ndarray::ArrayView1<'_, f32>)| {
+            let class = (0..z.len()).max_by(|a, b| z[*a].total_cmp(&z[*b]));
+            match x.sum() < 9.0 {
+                true => Verdict::Rejected,
+                false => class.map_or(Verdict::Abstain, Verdict::Class),
+            }
+        };
+        Ok(images.map(verdict).collect())
+    }
+}
+
+#[test]
+fn what_is_deployed_answers_and_a_refusal_is_no_success() {
+    let model = Small::noisy(Randomness::PerExample);
+    let cases = Cases::of(&model, 60);
+    let pgd = build("pgd(eps=0.4,step_size=0.1,n_steps=5)").unwrap();
+    let options = quaver::attack::run::Options {
+        n_restarts: 4,
+        decision: quaver::decision::Decision::First,
+        ..options(NoiseMode::PerStep)
+    };
+    let deployed = RefusesDark(&model);
+    let (inputs, some) = (cases.inputs(), Some(&deployed as &dyn Deployed));
+    let guarded = run_against(some, &*pgd, &model, &inputs, &options, &Silent).unwrap();
+    let bare = run(&*pgd, &model, &inputs, &options, &Silent).unwrap();
+    assert!(guarded.record.guarded && !bare.record.guarded);
+    let draw = Draw {
+        seed: options.seed,
+        purpose: Purpose::Success,
+        pass: 0,
+    };
+    let batch = Batch {
+        x: guarded.x_adv.view(),
+        ids: &cases.ids,
+    };
+    let verdicts = deployed.verdicts(batch, draw).unwrap();
+    let mut refused = 0;
+    for (outcome, verdict) in guarded.outcomes.iter().zip(verdicts) {
+        assert_eq!(outcome.perturbed, verdict);
+        refused += u64::from(verdict == Verdict::Rejected);
+        assert!(verdict != Verdict::Rejected || !outcome.success());
+    }
+    let n_success = guarded.record.counts.n_success;
+    assert!(refused > 0 && n_success > 0 && n_success < bare.record.counts.n_success);
 }

@@ -4,7 +4,7 @@ use crate::attack::objective::Aim;
 use crate::attack::oracle::Cost;
 use crate::attack::record::Outcome;
 use crate::attack::{Flags, Perturbed};
-use crate::decision::{Decision, Tally, Verdict};
+use crate::decision::{Tally, Verdict};
 use crate::threat::{Bound, Distances, PixelRange};
 
 /// How much a restart hurts: whether the goal is met, then by how much.
@@ -73,20 +73,19 @@ impl Kept {
     }
 }
 
-/// How much one image suffers by `tally`: the margin of its mean probabilities, or, where the
+/// How much one image suffers by its `verdict` and `tally`: the margin of its mean probabilities, or, where the
 /// smallest perturbation is sought, minus its size.
 pub(super) fn rank(
     tally: &Tally,
-    decision: Decision,
+    verdict: Verdict,
     aim: Aim,
     bound: Bound,
     distances: impl FnOnce() -> Distances,
 ) -> Rank {
     let class = aim.target.unwrap_or(aim.label);
-    let verdict = decision.verdict(tally);
     let met = match aim.target {
         Some(target) => verdict.is(target),
-        None => !verdict.is(aim.label),
+        None => !verdict.is(aim.label) && verdict != Verdict::Rejected,
     };
     if let (true, Bound::Smallest { norm }) = (met, bound) {
         return (met, -distances().get(norm));
