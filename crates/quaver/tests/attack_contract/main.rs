@@ -6,6 +6,7 @@ mod contract;
 mod losses;
 mod models;
 mod numbers;
+mod parameters;
 mod refusals;
 mod rooms;
 

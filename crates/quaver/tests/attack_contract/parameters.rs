@@ -1,0 +1,84 @@
+//! Every parameter of every attack: what it refuses, and that it does something.
+
+use quaver::attack::noise::NoiseMode;
+use quaver::attack::{Dialect, REGISTRY, build};
+use quaver::spec::{Allowed, Interval, Parameter};
+
+use super::contract::{N, options, spec_of};
+use super::models::Small;
+use super::{Cases, attack};
+
+#[test]
+fn parameters_out_of_range_are_refused() {
+    for entry in REGISTRY {
+        let attack = build(entry.id).unwrap();
+        let in_force = attack.spec(Dialect::Corrected).unwrap();
+        for parameter in entry.parameters {
+            let name = parameter.name;
+            assert!(in_force.params.contains_key(name), "{}: {name}", entry.id);
+            if let Allowed::Real(intervals) = parameter.allowed {
+                let meant = |one: &Interval| one.low.abs() <= 1e6 && one.high.abs() <= 1e6;
+                let id = entry.id;
+                assert!(
+                    intervals.iter().all(meant),
+                    "{id}: {name} takes {}",
+                    parameter.allowed
+                );
+            }
+            for value in parameter.refused() {
+                let spec = format!("{}({name}={value})", entry.id);
+                assert!(build(&spec).is_err(), "{spec}");
+            }
+        }
+        assert_eq!(in_force.params.len(), entry.parameters.len());
+        assert!(build(&format!("{}(unknown=1)", entry.id)).is_err());
+    }
+}
+
+/// Values of a parameter that are far from each other.
+fn values(parameter: &Parameter) -> Vec<String> {
+    match parameter.allowed {
+        Allowed::Real(intervals) => intervals
+            .iter()
+            .flat_map(|one| [one.low + (one.high - one.low) * 1e-4, one.high])
+            .map(|value| value.to_string())
+            .collect(),
+        Allowed::Integer(low, _) => vec![low.to_string(), (low + 4).to_string()],
+        Allowed::Flag => vec!["true".to_owned(), "false".to_owned()],
+        Allowed::OneOf(words) => words.iter().map(|word| (*word).to_owned()).collect(),
+        Allowed::Spec(..) => Vec::new(),
+    }
+}
+
+#[test]
+fn every_parameter_changes_something() {
+    let model = Small::tanh();
+    let cases = Cases::of(&model, N);
+    let own = [
+        ("eps", "0.2"),
+        ("gamma", "0.5"),
+        ("n_steps", "5"),
+        ("step_size", "0.06"),
+    ];
+    for entry in REGISTRY {
+        for parameter in entry.parameters {
+            let results = values(parameter).into_iter().map(|value| {
+                let mut given = own.to_vec();
+                given.retain(|(name, _)| *name != parameter.name);
+                given.push((parameter.name, &value));
+                let spec = spec_of(entry, &given);
+                attack(&spec, &model, &cases.inputs(), &options(NoiseMode::Off))
+                    .unwrap()
+                    .x_adv
+            });
+            let results: Vec<_> = results.collect();
+            let differ = results.iter().any(|x| *x != results[0]);
+            assert!(
+                differ || results.is_empty(),
+                "{}: {}",
+                entry.id,
+                parameter.name
+            );
+        }
+    }
+}
