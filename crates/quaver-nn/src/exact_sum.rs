@@ -145,8 +145,8 @@ impl Layer for ExactSum {
         self.sum.join(simd, chunks, first, rows);
     }
 
-    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
-        self.sum.surrogate(latent, gradient);
+    fn surrogate(&self, simd: Simd, latent: &[f32], gradient: &mut [f32]) {
+        self.sum.surrogate(simd, latent, gradient);
     }
 
     fn products(&self) -> u64 {

@@ -6,6 +6,7 @@ use crate::kernel::conv_pool::{ChosenSums, ConvPool, Spread, tile_outputs};
 use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
 use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
+use crate::op::weights::of_gradient;
 use crate::op::{Prepare, Relu, Shape, scratch_of};
 use crate::sparse_conv::SparseConv;
 use std::sync::Arc;
@@ -104,7 +105,9 @@ impl Layer for ConvPoolLayer {
         };
         self.conv.pack(self.tile(), way_back);
         if let Some(sparse) = self.sparse.as_ref().filter(|_| args.input_gradient) {
-            sparse.pack(&self.conv.weights.effective, &mut self.sparse_weights);
+            let weights = &self.conv.weights;
+            let weights = of_gradient(&weights.effective, &weights.for_gradient);
+            sparse.pack(weights, &mut self.sparse_weights);
         }
     }
 
@@ -132,8 +135,8 @@ impl Layer for ConvPoolLayer {
         }
     }
 
-    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
-        self.conv.surrogate(latent, gradient);
+    fn surrogate(&self, simd: Simd, latent: &[f32], gradient: &mut [f32]) {
+        self.conv.surrogate(simd, latent, gradient);
     }
 
     fn products(&self) -> u64 {

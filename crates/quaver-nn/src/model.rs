@@ -2,9 +2,11 @@
 
 use crate::graph::{Graph, GraphError, Node};
 use crate::noise::{Draw, Purpose};
-use crate::op::{Affine, Init, Op};
+use crate::op::{Affine, Init, Op, OpError, from_config};
+use crate::quantizer::{InputGradient, Surrogate};
 use crate::signs::are_signs;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// What a model file says beside graph and parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,6 +240,33 @@ impl Model {
         })
     }
 
+    /// The same network with other surrogate gradients: `of` gives them for the nodes that are
+    /// called so. Of stochastic weights, gradients with respect to inputs go through `weights`.
+    ///
+    /// # Errors
+    /// None that a graph of known ops gives.
+    pub fn with_surrogates(
+        &self,
+        of: &[(String, Surrogate)],
+        weights: InputGradient,
+    ) -> Result<Self, GraphError> {
+        let mut graph = Graph::new(self.graph.input_shape().clone())?;
+        for node in self.graph.nodes() {
+            let surrogate = of.iter().find(|(name, _)| *name == node.name);
+            let op = changed(&*node.op, surrogate.map(|(_, surrogate)| *surrogate), weights);
+            let op = op.map_err(|source| GraphError::Op {
+                node: node.name.clone(),
+                source,
+            })?;
+            graph.push(node.name.clone(), op, node.inputs.clone())?;
+        }
+        Ok(Self {
+            graph,
+            params: self.params.clone(),
+            info: self.info.clone(),
+        })
+    }
+
     /// Number of trainable parameters.
     pub fn n_params(&self) -> usize {
         let trainable = |specs: Vec<crate::op::Param>| {
@@ -247,6 +276,27 @@ impl Model {
         };
         self.graph.params().into_iter().map(trainable).sum()
     }
+}
+
+/// The op with another surrogate gradient, and gradients through other weights.
+fn changed(
+    op: &dyn Op,
+    surrogate: Option<Surrogate>,
+    weights: InputGradient,
+) -> Result<Box<dyn Op>, OpError> {
+    let mut config = op.config();
+    let quantizer = config.get_mut("quantizer").and_then(|q| q.as_object_mut());
+    let Some(quantizer) = quantizer else {
+        return Ok(op.boxed());
+    };
+    let stochastic = quantizer["name"] == "stochastic-sign";
+    if stochastic && weights != InputGradient::Sample {
+        quantizer.insert("input_gradient".into(), json!(weights));
+    }
+    if let Some(surrogate) = surrogate {
+        quantizer.insert("surrogate".into(), json!(surrogate));
+    }
+    from_config(op.name(), config)
 }
 
 /// By node: whether each of its weights, its first parameter, is used as its sign alone.

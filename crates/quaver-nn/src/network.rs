@@ -10,10 +10,12 @@ use tapped::{Tapped, by_chunk, zeros};
 use crate::batch::Batch;
 use crate::engine::Engine;
 use crate::exec::{Chunk, Layers, Run, Workspaces, chunk_examples};
+use crate::graph::{GraphError, Node};
 use crate::model::Model;
 use crate::noise::{Draw, Noise, Randomness};
-use crate::op::size;
+use crate::op::{Quantize, size};
 use crate::plan::{Keep, Plan};
+use crate::quantizer::{InputGradient, Surrogate};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
 
@@ -32,6 +34,17 @@ pub type Upstream<'a> = dyn Fn(usize, usize, &[&[f32]], &mut [&mut [f32]]) + Syn
 
 /// Receives one example's outputs of one pass: `(row, pass, outputs)`, passes of a row in order.
 pub type PassSink<'a> = dyn Fn(usize, u32, &[f32]) + Sync + 'a;
+
+/// A layer that quantizes activations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuantizingLayer {
+    /// Its name.
+    pub name: String,
+    /// Name of the layer whose output it quantizes; `None` where that is the input.
+    pub input: Option<String>,
+    /// Whether its grid is −1 and 1.
+    pub is_binary: bool,
+}
 
 /// There is no node of the asked name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +82,27 @@ impl Network {
             engine,
             workspaces: Workspaces::default(),
         }
+    }
+
+    /// The same network for gradients alone, with other surrogates as
+    /// [`Model::with_surrogates`] has them. Its outputs are the same.
+    ///
+    /// # Errors
+    /// As [`Model::with_surrogates`].
+    pub fn with_surrogates(
+        &self,
+        of: &[(String, Surrogate)],
+        weights: InputGradient,
+    ) -> Result<Self, GraphError> {
+        let model = Arc::new(self.model.with_surrogates(of, weights)?);
+        Ok(Self {
+            fast: Ready::new(Plan::new(&model.graph), true, &model, &self.engine),
+            bits: None,
+            whole: OnceLock::new(),
+            model,
+            engine: Arc::clone(&self.engine),
+            workspaces: Workspaces::default(),
+        })
     }
 
     /// The same network with binary layers on floats, as gradients have them. Slower, to the
@@ -127,6 +161,20 @@ impl Network {
     /// Names of all layer outputs, in order.
     pub fn taps(&self) -> &[String] {
         &self.fast.plan.names
+    }
+
+    /// Layers that quantize activations, in order.
+    pub fn quantizers(&self) -> Vec<QuantizingLayer> {
+        let nodes = self.model.graph.nodes();
+        let quantizer = |node: &Node| {
+            let op = node.op.as_any().downcast_ref::<Quantize>()?;
+            Some(QuantizingLayer {
+                name: node.name.clone(),
+                input: (node.inputs[0].checked_sub(1)).map(|i| nodes[i].name.clone()),
+                is_binary: op.quantizer.get().is_binary(),
+            })
+        };
+        nodes.iter().filter_map(quantizer).collect()
     }
 
     /// Multiply-adds of each layer's forward pass for one example.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 mod error;
+mod or_auto;
 mod parameter;
 mod plug_in;
 mod text;
@@ -20,6 +21,7 @@ mod value;
 
 pub use error::SpecError;
 use error::nearest;
+pub use or_auto::{AUTO, OrAuto};
 pub use parameter::{Allowed, Interval, Parameter};
 pub use plug_in::PlugIn;
 pub use text::{split_list, split_sum};
@@ -287,6 +289,14 @@ mod tests {
             "pgd(eps=1,keep=true,n_steps=40,noise=eot(20))"
         );
         assert_eq!(spec.values(ALL).unwrap().spec(), &spec);
+    }
+
+    #[test]
+    fn quotients_are_numbers() {
+        let params = parse("pgd(eps=8/255)").values(ALL).unwrap();
+        assert_eq!(params.spec().params["eps"], Value::Real(8.0 / 255.0));
+        assert!(message("pgd(eps=8/0)").contains("finite"));
+        assert!(message("pgd(eps=510/255)").contains("eps = 2 is out of range"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use ndarray::{Array2, Array4, ArrayView4};
 pub use quaver_nn::network::{PassSink, Tap, Upstream};
 pub use quaver_nn::noise::{Draw, Noise, Purpose, Randomness};
+pub use quaver_nn::quantizer::{InputGradient, Surrogate};
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
@@ -36,6 +37,17 @@ pub struct Vjp {
     pub gradient: Images,
 }
 
+/// A layer that quantizes activations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantized {
+    /// Its name.
+    pub name: String,
+    /// Whether its grid has two values.
+    pub is_binary: bool,
+    /// Root mean square of its latent values over some images, the noise off; 0 for no images.
+    pub spread: f64,
+}
+
 /// A classifier refused a call.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifierError {
@@ -50,6 +62,9 @@ pub enum ClassifierError {
         /// What there is.
         allowed: String,
     },
+    /// Surrogates cannot be put into the network: an implementation's own mistake.
+    #[error("surrogate gradients do not fit the network: {0}")]
+    Surrogates(#[from] quaver_nn::graph::GraphError),
     /// Numbers do not fill an array: an implementation's own mistake.
     #[error("outputs of a wrong size: {0}")]
     Layout(#[from] ndarray::ShapeError),
@@ -116,6 +131,26 @@ pub trait Classifier: Send + Sync {
         taps: &[Tap<'_>],
         upstream: &Upstream<'_>,
     ) -> Result<Vjp, ClassifierError>;
+    /// Layers that quantize activations, in order, as they see the images of `batch`.
+    ///
+    /// # Errors
+    /// What the classifier refuses.
+    fn quantized(&self, _batch: Batch<'_>) -> Result<Vec<Quantized>, ClassifierError> {
+        Ok(Vec::new())
+    }
+    /// A classifier with the same outputs whose gradients take other surrogates at the layers of
+    /// these names, and go through `weights` where weights are stochastic. It is asked for
+    /// gradients alone. `None` where there is nothing to choose.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn with_surrogates(
+        &self,
+        _surrogates: &[(String, Surrogate)],
+        _weights: InputGradient,
+    ) -> Result<Option<Box<dyn Classifier>>, ClassifierError> {
+        Ok(None)
+    }
     /// Logits of `n_passes` passes, `draw.pass` being the first one's number.
     /// What does not depend on the noise is computed once.
     fn passes(

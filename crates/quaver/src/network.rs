@@ -1,7 +1,8 @@
 //! [`Network`]: a model of the engine as a [`Classifier`].
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Tap, Upstream, Vjp,
+    Batch, Classifier, ClassifierError, Draw, InputGradient, Noise, PassSink, Quantized, Randomness,
+    Surrogate, Tap, Upstream, Vjp,
     pixels,
 };
 use ndarray::{Array2, Array4};
@@ -122,6 +123,16 @@ impl Network {
     }
 }
 
+/// Root mean square; 0 of no values.
+fn spread(values: impl Iterator<Item = f32>) -> f64 {
+    let (mut sum, mut n) = (0.0, 0.0);
+    for value in values {
+        sum += f64::from(value).powi(2);
+        n += 1.0;
+    }
+    if n > 0.0 { (sum / n).sqrt() } else { 0.0 }
+}
+
 /// The batch as the engine takes it.
 fn rows<'a>(pixels: &'a [f32], ids: &'a [u64]) -> Rows<'a> {
     Rows {
@@ -186,6 +197,40 @@ impl Classifier for Network {
         let pixels = pixels(batch.x);
         let rows = rows(&pixels, batch.ids);
         self.to_arrays(self.inner.outputs(&rows, noise, taps)?, taps)
+    }
+
+    fn quantized(&self, batch: Batch<'_>) -> Result<Vec<Quantized>, ClassifierError> {
+        let quantizers = self.inner.quantizers();
+        // The graph's input is no layer: its spread is that of the pixels.
+        let of_pixels = spread(batch.x.iter().copied());
+        let inputs: Vec<&str> = quantizers.iter().filter_map(|q| q.input.as_deref()).collect();
+        let taps: Vec<Tap<'_>> = inputs.iter().map(|name| Tap::Layer(name)).collect();
+        let latent = match batch.ids {
+            [] => Vec::new(),
+            _ => self.outputs(batch, Noise::Off, &taps)?,
+        };
+        let mut latent = latent.into_iter();
+        let quantized = |q: network::QuantizingLayer| Quantized {
+            spread: match q.input {
+                Some(_) => latent.next().map_or(0.0, |values| spread(values.iter().copied())),
+                None => of_pixels,
+            },
+            name: q.name,
+            is_binary: q.is_binary,
+        };
+        Ok(quantizers.iter().cloned().map(quantized).collect())
+    }
+
+    fn with_surrogates(
+        &self,
+        surrogates: &[(String, Surrogate)],
+        weights: InputGradient,
+    ) -> Result<Option<Box<dyn Classifier>>, ClassifierError> {
+        Ok(Some(Box::new(Self {
+            inner: self.inner.with_surrogates(surrogates, weights)?,
+            shape: self.shape,
+            n_classes: self.n_classes,
+        })))
     }
 
     fn has_gradient(&self) -> bool {

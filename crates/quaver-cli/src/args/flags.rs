@@ -153,9 +153,15 @@ pub(crate) struct Attack {
     /// Whose details to follow: corrected, cleverhans-2.1, cleverhans-3.1, art, torchattacks
     #[arg(long, default_value = "corrected")]
     pub(crate) dialect: String,
-    /// The model's noise during the attack: off, fixed, per-step, per-backward, eot:K
-    #[arg(long, default_value = "per-step")]
-    pub(crate) noise: String,
+    /// The model's noise during the attack: off, fixed, per-step, per-backward, eot:K [default:
+    /// eot:10, of other dialects than corrected per-step]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) noise: Option<String>,
+    /// What stands for the gradients of quantizers: auto, model, or such as hardtanh(width=2),
+    /// auto(shape=tanh,width=0.5); A+B in turn from step to step, A|B from restart to restart
+    /// [default: auto, of other dialects than corrected model]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) surrogate: Option<String>,
     /// Reach a target (the file's, or a random other class) instead of any other class
     #[arg(long)]
     pub(crate) targeted: bool,

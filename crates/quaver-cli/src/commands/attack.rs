@@ -48,7 +48,14 @@ fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
         } else {
             Goal::Untargeted
         },
-        noise: args.noise.parse()?,
+        noise: match &args.noise {
+            Some(mode) => mode.parse()?,
+            None => of_dialect.noise,
+        },
+        surrogate: match &args.surrogate {
+            Some(rule) => rule.parse()?,
+            None => of_dialect.surrogate.clone(),
+        },
         seed: context.common.seed,
         n_restarts: args.restarts,
         decision: args.answer.decision(),
@@ -87,6 +94,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         ids: &images.ids,
         labels,
         targets: targets.filter(|_| args.targeted || entry.always_targeted),
+        calibration: None,
         start: start.filter(|_| entry.start != Start::Own),
     };
     let deployed = guard.as_ref().map(|guard| -> &dyn Deployed { guard });
@@ -169,6 +177,12 @@ fn text(a: &Attacked<'_>) -> String {
         c.n_no_admissible_pair,
         c.n_non_finite
     );
+    for (layer, surrogate) in &r.surrogates {
+        let _ = writeln!(out, "  gradient of {layer}: {surrogate}");
+    }
+    for note in &r.notes {
+        let _ = writeln!(out, "note: {note}");
+    }
     if !r.complete {
         let _ = writeln!(out, "{}", interrupted(a.n as u64));
     }

@@ -168,6 +168,7 @@ impl<'a> Bench<'a> {
             ids: batch.ids,
             labels,
             targets: targets.map(|targets| &targets[..labels.len()]),
+            calibration: None,
             start: None,
         };
         let options = &self.settings.attacks;

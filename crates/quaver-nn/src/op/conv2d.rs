@@ -2,7 +2,7 @@
 
 use super::conv_plan::{Positions, TapOrder, forward_plan, input_gradient_plan};
 use super::pad::Pad;
-use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
+use super::weights::{Weights, bias_gradient, of_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
 use super::{Shape, scratch_of, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
@@ -208,23 +208,24 @@ impl ConvLayer {
         let [kh, kw] = self.op.kernel;
         let Weights {
             effective: weights,
+            for_gradient,
             forward,
             backward,
             ..
         } = &mut self.weights;
-        let at = |o: usize, c: usize, y: usize, x: usize| {
+        let at = |weights: &[f32], o: usize, [c, y, x]: [usize; 3]| {
             weights[((o * channels + c) * kh + y) * kw + x]
         };
         let taps = self.forward_order.taps();
         pack(outputs, taps.len(), tile, forward, |o, k| {
-            let [c, y, x] = taps[k];
-            at(o, c, y, x)
+            at(weights, o, taps[k])
         });
         if args.input_gradient {
             let taps = self.gradient_order.taps();
+            let weights = of_gradient(weights, for_gradient);
             pack(channels, taps.len(), tile_back, backward, |c, k| {
                 let [o, y, x] = taps[k];
-                at(o, c, y, x)
+                at(weights, o, [c, y, x])
             });
         }
     }
@@ -314,9 +315,9 @@ impl Layer for ConvLayer {
         }
     }
 
-    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
+    fn surrogate(&self, simd: Simd, latent: &[f32], gradient: &mut [f32]) {
         if let Some(quantizer) = &self.op.quantizer {
-            quantizer.get().surrogate_grad(latent, gradient);
+            quantizer.pull(simd, latent, gradient);
         }
     }
 

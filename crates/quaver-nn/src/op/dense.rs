@@ -1,6 +1,6 @@
 //! Dense (fully connected) layer.
 
-use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
+use super::weights::{Weights, bias_gradient, of_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare, Shape};
 use super::{MAX_BLOCKS, single};
 use crate::kernel::outer::{Outer, OuterPart};
@@ -127,6 +127,7 @@ impl Layer for DenseLayer {
         let (tile, tile_back) = self.tiles(args.simd);
         let Weights {
             effective: weights,
+            for_gradient,
             forward: ahead,
             backward: back,
             ..
@@ -135,6 +136,7 @@ impl Layer for DenseLayer {
         rayon::join(
             || pack(outputs, inputs, tile, ahead, |o, k| weights[o * inputs + k]),
             || {
+                let weights = of_gradient(weights, for_gradient);
                 let weight = |i, k| weights[k * inputs + i];
                 if gradient {
                     pack(inputs, outputs, tile_back, back, weight);
@@ -213,9 +215,9 @@ impl Layer for DenseLayer {
         });
     }
 
-    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
+    fn surrogate(&self, simd: Simd, latent: &[f32], gradient: &mut [f32]) {
         if let Some(quantizer) = &self.op.quantizer {
-            quantizer.get().surrogate_grad(latent, gradient);
+            quantizer.pull(simd, latent, gradient);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Convolution in groups, with gaps, or with strides of its own down and across.
 
-use super::weights::{Weights, bias_gradient, weight_params, weight_stochastic};
+use super::weights::{Weights, bias_gradient, of_gradient, weight_params, weight_stochastic};
 use super::{Backward, BuiltLayer, Checked, Forward, Layer, Op, OpError, Param, Prepare};
 use super::{Shape, single};
 use crate::kernel::correlate::{Correlate, LaneSums};
@@ -280,15 +280,18 @@ impl Layer for Groups {
         into.forward.clear();
         into.backward.clear();
         let mut packed = Vec::new();
-        for weights in into.effective.chunks_exact(size) {
-            let at = |o: usize, c: usize, t: usize| weights[(o * channels + c) * taps + t];
+        let gradient = of_gradient(&into.effective, &into.for_gradient).chunks_exact(size);
+        for (weights, gradient) in into.effective.chunks_exact(size).zip(gradient) {
+            let at = |weights: &[f32], o: usize, c: usize, t: usize| {
+                weights[(o * channels + c) * taps + t]
+            };
             pack(outputs, taps * channels, tile, &mut packed, |o, k| {
-                at(o, k % channels, k / channels)
+                at(weights, o, k % channels, k / channels)
             });
             into.forward.extend(&packed);
             if args.input_gradient {
                 pack(channels, taps * outputs, tile_back, &mut packed, |c, k| {
-                    at(k % outputs, c, k / outputs)
+                    at(gradient, k % outputs, c, k / outputs)
                 });
                 into.backward.extend(&packed);
             }
@@ -319,9 +322,9 @@ impl Layer for Groups {
         }
     }
 
-    fn surrogate(&self, latent: &[f32], gradient: &mut [f32]) {
+    fn surrogate(&self, simd: Simd, latent: &[f32], gradient: &mut [f32]) {
         if let Some(quantizer) = &self.op.quantizer {
-            quantizer.get().surrogate_grad(latent, gradient);
+            quantizer.pull(simd, latent, gradient);
         }
     }
 

@@ -109,7 +109,7 @@ pub(crate) trait Layer: LayerObject + Send + Sync {
     fn join(&self, _simd: Simd, _chunks: &[&[Lanes]], _first: usize, _rows: &mut [f32]) {}
     /// Turns the gradient with respect to a piece of the first parameter as used (quantized)
     /// into one with respect to it as stored, once a batch: surrogates need not be linear.
-    fn surrogate(&self, _latent: &[f32], _gradient: &mut [f32]) {}
+    fn surrogate(&self, _simd: Simd, _latent: &[f32], _gradient: &mut [f32]) {}
     /// Multiply-adds of the forward pass for one example.
     fn products(&self) -> u64 {
         0

@@ -51,8 +51,7 @@ impl Layer for Quantize {
             return;
         };
         dx.copy_from_slice(chunk.upstream);
-        self.quantizer
-            .get()
-            .surrogate_grad(flat(chunk.inputs[0]), flat_mut(dx));
+        let latent = flat(chunk.inputs[0]);
+        self.quantizer.pull(chunk.simd, latent, flat_mut(dx));
     }
 }

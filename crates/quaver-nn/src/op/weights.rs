@@ -51,9 +51,11 @@ pub(super) fn weight_stochastic(quantizer: Option<&Quantization>) -> Randomness 
 pub(crate) struct Weights {
     /// As used: quantized, drawn.
     pub(crate) effective: Vec<f32>,
-    /// The same packed for the forward product.
+    /// What input gradients go through, where that is not the same.
+    pub(crate) for_gradient: Vec<f32>,
+    /// `effective` packed for the forward product.
     pub(crate) forward: Vec<f32>,
-    /// The same packed for the input gradient.
+    /// What input gradients go through, packed for them.
     pub(crate) backward: Vec<f32>,
     /// Added to each output channel.
     pub(crate) bias: Vec<f32>,
@@ -68,8 +70,20 @@ impl Weights {
             Some(q) => q.get().quantize(latent, args.draw, &mut self.effective),
             None => self.effective.copy_from_slice(latent),
         }
+        self.for_gradient.clear();
+        if let Some(q) = quantizer {
+            q.get().gradient_values(latent, &mut self.for_gradient);
+        }
         self.bias.clear();
         self.bias.extend(args.params.get(1).into_iter().flatten());
+    }
+}
+
+/// `for_gradient` where that was written, else `effective`.
+pub(crate) fn of_gradient<'a>(effective: &'a [f32], for_gradient: &'a [f32]) -> &'a [f32] {
+    match for_gradient {
+        [] => effective,
+        others => others,
     }
 }
 

@@ -45,8 +45,8 @@ impl Quantizer for KBit {
             *out = (scaled / levels).clamp(-1.0, 1.0);
         }
     }
-    fn surrogate_grad(&self, latent: &[f32], gradient: &mut [f32]) {
-        self.surrogate.apply(latent, gradient, (-1.0, 1.0));
+    fn surrogate(&self) -> Surrogate {
+        self.surrogate
     }
 }
 

@@ -58,15 +58,15 @@ impl Quantizer for Linear {
             *out = ((r / step).round_ties_even() * step).clamp(min, max);
         }
     }
-    fn surrogate_grad(&self, latent: &[f32], gradient: &mut [f32]) {
+    fn surrogate(&self) -> Surrogate {
         self.surrogate
-            .apply(latent, gradient, (self.min as f32, self.max as f32));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Simd;
 
     #[test]
     fn steps_and_clips() {
@@ -80,7 +80,9 @@ mod tests {
         quantizer.quantize(&[-3.0, -0.3, 0.125, 0.38, 9.0], None, &mut out);
         assert_eq!(out, [-0.5, -0.25, 0.0, 0.5, 1.0]);
         let mut gradient = [1.0; 3];
-        quantizer.surrogate_grad(&[-0.6, 0.0, 1.0], &mut gradient);
+        let range = quantizer.range().unwrap();
+        let surrogate = quantizer.surrogate();
+        surrogate.apply(Simd::best(), &[-0.6, 0.0, 1.0], &mut gradient, range);
         assert_eq!(gradient, [0.0, 1.0, 1.0]);
     }
 

@@ -12,9 +12,10 @@ mod surrogate;
 pub use k_bit::KBit;
 pub use linear::Linear;
 pub use sign::Sign;
-pub use stochastic_sign::{StochasticSign, TestWeights};
+pub use stochastic_sign::{InputGradient, StochasticSign, TestWeights};
 pub use surrogate::Surrogate;
 
+use crate::kernel::Simd;
 use crate::noise::LayerDraw;
 use crate::op_error::OpError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -45,9 +46,11 @@ pub trait Quantizer: Debug + Send + Sync {
     }
     /// Writes the grid value of each latent value. `draw` is `None` while noise is off.
     fn quantize(&self, latent: &[f32], draw: Option<LayerDraw>, out: &mut [f32]);
-    /// Multiplies the gradient with respect to the output into the one with respect to the
-    /// latent value, in place.
-    fn surrogate_grad(&self, latent: &[f32], gradient: &mut [f32]);
+    /// What stands for its gradient.
+    fn surrogate(&self) -> Surrogate;
+    /// Writes the values that gradients with respect to a layer's input are to go through, if
+    /// those are not the ones that the way forward takes.
+    fn gradient_values(&self, _latent: &[f32], _out: &mut Vec<f32>) {}
 }
 
 type Build = fn(Value) -> Result<Arc<dyn Quantizer>, String>;
@@ -103,6 +106,13 @@ impl Quantization {
     /// The quantizer.
     pub fn get(&self) -> &dyn Quantizer {
         &*self.0
+    }
+
+    /// Turns the gradients with respect to outputs into those with respect to `latent` values,
+    /// in place.
+    pub fn pull(&self, simd: Simd, latent: &[f32], gradient: &mut [f32]) {
+        let range = self.0.range().unwrap_or((-1.0, 1.0));
+        self.0.surrogate().apply(simd, latent, gradient, range);
     }
 }
 

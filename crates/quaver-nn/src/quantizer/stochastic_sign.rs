@@ -18,6 +18,23 @@ pub enum TestWeights {
     Real,
 }
 
+/// The weights that gradients with respect to a layer's input go through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputGradient {
+    /// Those that were drawn.
+    #[default]
+    Sample,
+    /// Their expectation, which is the latent value: P(+1) = (r + 1) / 2.
+    Expectation,
+}
+
+impl InputGradient {
+    fn is_sample(&self) -> bool {
+        *self == Self::Sample
+    }
+}
+
 /// +1 with probability clip((r + 1) / 2, 0, 1), else −1 (Courbariaux et al., "Binarized Neural
 /// Networks", 2016; the paper's eq. 2 and 3). One draw for all examples of a pass. While noise
 /// is off: the more likely value.
@@ -28,6 +45,9 @@ pub struct StochasticSign {
     pub surrogate: Surrogate,
     /// What happens outside training.
     pub test_weights: TestWeights,
+    /// Which weights gradients with respect to the input go through.
+    #[serde(skip_serializing_if = "InputGradient::is_sample")]
+    pub input_gradient: InputGradient,
 }
 
 impl Checked for StochasticSign {}
@@ -68,8 +88,13 @@ impl Quantizer for StochasticSign {
             }
         }
     }
-    fn surrogate_grad(&self, latent: &[f32], gradient: &mut [f32]) {
-        self.surrogate.apply(latent, gradient, (-1.0, 1.0));
+    fn surrogate(&self) -> Surrogate {
+        self.surrogate
+    }
+    fn gradient_values(&self, latent: &[f32], out: &mut Vec<f32>) {
+        if self.input_gradient == InputGradient::Expectation {
+            out.extend(latent.iter().map(|r| r.clamp(-1.0, 1.0)));
+        }
     }
 }
 

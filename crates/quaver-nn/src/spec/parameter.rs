@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{SpecError, Value};
+use super::{AUTO, SpecError, Value};
 
 /// A parameter of a plug-in.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct Parameter {
 pub enum Allowed {
     /// Real numbers in any of these intervals.
     Real(&'static [Interval]),
+    /// The same, or the word `auto`: what suits the other parameters.
+    RealOrAuto(&'static [Interval]),
     /// Whole numbers from the first to the second.
     Integer(i64, i64),
     /// Yes or no.
@@ -92,7 +94,8 @@ impl Parameter {
             Value::Bool(_) | Value::Word(_) => None,
         };
         let holds = match (self.allowed, value) {
-            (Allowed::Real(intervals), _) => {
+            (Allowed::RealOrAuto(_), Value::Word(word)) => word == AUTO,
+            (Allowed::Real(intervals) | Allowed::RealOrAuto(intervals), _) => {
                 number.is_some_and(|number| intervals.iter().any(|one| one.holds(number)))
             }
             (Allowed::Integer(low, high), Value::Int(int)) => (low..=high).contains(int),
@@ -122,7 +125,7 @@ impl Parameter {
             .map(str::to_owned)
             .into();
         match self.allowed {
-            Allowed::Real(intervals) => {
+            Allowed::Real(intervals) | Allowed::RealOrAuto(intervals) => {
                 for one in intervals {
                     let low = if one.from_low {
                         one.low.next_down()
@@ -159,8 +162,11 @@ impl fmt::Display for Interval {
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Real(intervals) => {
-                let words: Vec<String> = intervals.iter().map(Interval::to_string).collect();
+            Self::Real(intervals) | Self::RealOrAuto(intervals) => {
+                let mut words: Vec<String> = intervals.iter().map(Interval::to_string).collect();
+                if matches!(self, Self::RealOrAuto(_)) {
+                    words.push(AUTO.to_owned());
+                }
                 f.write_str(&words.join(" or "))
             }
             Self::Integer(low, high) => write!(f, "whole numbers from {low} to {high}"),
@@ -189,6 +195,7 @@ mod tests {
         const HALVES: &[Interval] = &[Interval::closed(-1.0, -0.5), Interval::above(0.0, 1.0)];
         let rows = [
             (Allowed::Real(HALVES), &["-1", "-0.5", "1e-6", "1"][..]),
+            (Allowed::RealOrAuto(HALVES), &["auto", "-0.75"]),
             (Allowed::Integer(1, 3), &["1", "3", "2.0"]),
             (Allowed::Flag, &["true", "false"]),
             (Allowed::OneOf(&["linf", "l2"]), &["l2"]),

@@ -37,6 +37,13 @@ impl Value {
                 allowed: "finite numbers".to_owned(),
             });
         }
+        if let Some(quotient) = quotient(text) {
+            return Self::real(quotient).ok_or_else(|| SpecError::OutOfRange {
+                name: whole.to_owned(),
+                got: text.to_owned(),
+                allowed: "finite numbers".to_owned(),
+            });
+        }
         if text.contains('+') {
             // A sum of specs, which whoever takes it reads term by term.
             return Ok(Self::Word(text.replace(' ', "")));
@@ -85,6 +92,13 @@ impl Value {
             Self::Word(word) => Json::from(word.as_str()),
         }
     }
+}
+
+/// The number that `8/255` stands for; `None` if that is no quotient of two numbers.
+fn quotient(text: &str) -> Option<f64> {
+    let (above, below) = text.split_once('/')?;
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    Some(number(above)? / number(below)?)
 }
 
 impl fmt::Display for Value {

@@ -78,7 +78,7 @@ impl Trainer {
             join.gradient((i, p), from, gradient);
             Profile::time(join.profile, i, Phase::Update, || {
                 if p == 0 {
-                    join.plan.layers[i].surrogate(params, gradient);
+                    join.plan.layers[i].surrogate(simd, params, gradient);
                 }
                 optimizer.step(Update {
                     step,

@@ -1,16 +1,21 @@
 //! Every quantizer with every surrogate against the papers' formulas.
 
 use crate::reference::quantizer::{quantize, surrogate};
+use quaver_nn::Simd;
 use quaver_nn::noise::{Draw, Purpose};
 use quaver_nn::quantizer::Quantization;
 use serde_json::{Value, json};
 
-const SURROGATES: [&str; 6] = [
+const SURROGATES: [&str; 10] = [
     "hardtanh",
     "identity",
     "value-clip",
     "approx-sign",
     "swish-sign",
+    "tanh(scale=1.5)",
+    "hardtanh(width=0.5)",
+    "approx-sign(width=2)",
+    "swish-sign(scale=0.5)",
     "none",
 ];
 
@@ -67,7 +72,7 @@ fn formulas_hold() {
             }
             for g in [2.5_f32, -0.4] {
                 let mut got = vec![g; latent.len()];
-                quantizer.get().surrogate_grad(&latent, &mut got);
+                quantizer.pull(Simd::best(), &latent, &mut got);
                 for (r, got) in latent.iter().zip(got) {
                     let e = surrogate(&quantizer, f64::from(*r), f64::from(g));
                     let off = (f64::from(got) - e).abs();

@@ -58,22 +58,30 @@ pub(crate) fn surrogate(quantizer: &Quantization, r: f64, g: f64) -> f64 {
         "linear" => (number(&config, "min"), number(&config, "max")),
         _ => (-1.0, 1.0),
     };
-    match config["surrogate"].as_str().expect("a surrogate") {
-        "hardtanh" if (min..=max).contains(&r) => g,
+    let text = config["surrogate"].as_str().expect("a surrogate");
+    let (name, number) = text.split_once('(').unwrap_or((text, "=1)"));
+    let number: f64 = number[number.find('=').expect("a number") + 1..number.len() - 1]
+        .parse()
+        .expect("a number");
+    let (middle, half) = (f64::midpoint(min, max), (max - min) / 2.0);
+    match name {
+        "hardtanh" if (r - middle).abs() <= number * half => g,
         "hardtanh" | "none" => 0.0,
+        "tanh" => g * number * (1.0 - (number * r).tanh().powi(2)),
         "identity" => g,
         "value-clip" => g.clamp(-1.0, 1.0),
-        "approx-sign" if r.abs() < 1.0 => g * 2.0 * (1.0 - r.abs()),
+        "approx-sign" if r.abs() < number => g * 2.0 * (1.0 - r.abs() / number) / number,
         "approx-sign" => 0.0,
-        "swish-sign" => g * swish_sign_slope(r),
+        "swish-sign" if text == name => g * swish_sign_slope(r, 5.0),
+        "swish-sign" => g * swish_sign_slope(r, number),
         other => panic!("no formula for {other}"),
     }
 }
 
-/// Derivative of 2σ(βr)(1 + βr(1 − σ(βr))) − 1 at β = 5.
-fn swish_sign_slope(r: f64) -> f64 {
-    let z = 5.0 * r;
+/// Derivative of 2σ(βr)(1 + βr(1 − σ(βr))) − 1 in r.
+fn swish_sign_slope(r: f64, beta: f64) -> f64 {
+    let z = beta * r;
     let s = 1.0 / (1.0 + (-z).exp());
     let slope = s * (1.0 - s);
-    5.0 * 2.0 * (slope * (1.0 + z * (1.0 - s)) + s * ((1.0 - s) - z * slope))
+    beta * 2.0 * (slope * (1.0 + z * (1.0 - s)) + s * ((1.0 - s) - z * slope))
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::plan::Planned;
 use super::{AttackSeen, Halt, Passes, Study, Trained, blocks};
 use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
+use quaver::attack::surrogate::N_CALIBRATION;
 use quaver::attack::run::{Inputs, Options, run};
 use quaver::attack::saved::{outcomes_from_arrays, outcomes_to_arrays};
 use quaver::classifier::Classifier;
@@ -147,12 +148,18 @@ impl Study<'_> {
         observer: &dyn Observer,
     ) -> Result<AdversarialBatch, Halt> {
         let [c, h, w] = self.test.image_shape();
-        let mut x = Array4::zeros((rows.len(), c, h, w));
-        for (row, mut image) in rows.iter().zip(x.outer_iter_mut()) {
-            if let Some(image) = image.as_slice_mut() {
-                self.test.copy_image(*row, image);
+        let images = |rows: &[usize]| {
+            let mut x = Array4::zeros((rows.len(), c, h, w));
+            for (row, mut image) in rows.iter().zip(x.outer_iter_mut()) {
+                if let Some(image) = image.as_slice_mut() {
+                    self.test.copy_image(*row, image);
+                }
             }
-        }
+            x
+        };
+        let x = images(rows);
+        let first: Vec<usize> = (0..self.test.ids().len().min(N_CALIBRATION)).collect();
+        let calibration = images(&first);
         let ids: Vec<u64> = rows.iter().map(|row| self.test.ids()[*row]).collect();
         let labels: Vec<usize> = rows.iter().map(|row| self.test.labels()[*row]).collect();
         let inputs = Inputs {
@@ -160,6 +167,7 @@ impl Study<'_> {
             ids: &ids,
             labels: &labels,
             targets: None,
+            calibration: Some(calibration.view()),
             start: None,
         };
         let options = Options {

@@ -3,13 +3,14 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Allowed, Interval, Parameter};
-use crate::threat::{Budget, Norm, PixelRange, every};
+use crate::spec::{AUTO, Allowed, Interval, OrAuto, Parameter, SpecError};
+use crate::threat::{Budget, Norm, every};
 
 use super::active::Active;
 use super::best::Best;
 use super::objective::Loss;
-use super::oracle::Oracle;
+use super::noise::NoiseMode;
+use super::oracle::{Oracle, Query};
 use super::{AttackError, Case, Dialect, Perturbed};
 
 /// Norms that gradient steps know.
@@ -34,9 +35,10 @@ pub const EPS: Parameter = Parameter {
 /// Length of a step.
 pub const STEP_SIZE: Parameter = Parameter {
     name: "step_size",
-    default: "0.01",
-    allowed: Allowed::Real(&[Interval::above(0.0, MAX_LENGTH)]),
-    about: "length of a step, in pixel units",
+    default: AUTO,
+    allowed: Allowed::RealOrAuto(&[Interval::above(0.0, MAX_LENGTH)]),
+    about: "length of a step, in pixel units; auto: eps / 10, or 2.5 eps / n_steps where that is \
+            more; 0.01 in the dialects of CleverHans",
 };
 /// Number of steps.
 pub const N_STEPS: Parameter = Parameter {
@@ -55,7 +57,7 @@ pub const NORM: Parameter = Parameter {
 /// What is pushed up.
 pub const LOSS: Parameter = Parameter {
     name: "loss",
-    default: "cross-entropy",
+    default: "log-odds",
     allowed: Allowed::Spec(
         "objectives, such as margin or cross-entropy+-2*variance",
         |text| text.parse::<Loss>().map(|_| ()),
@@ -63,20 +65,88 @@ pub const LOSS: Parameter = Parameter {
     about: "what is pushed up",
 };
 
-/// Values of [`EPS`], [`STEP_SIZE`], [`N_STEPS`], [`NORM`] and [`LOSS`].
+/// How the length of a step changes.
+pub const SCHEDULE: Parameter = Parameter {
+    name: "schedule",
+    default: "constant",
+    allowed: Allowed::OneOf(&["constant", "linear", "cosine"]),
+    about: "how the length of a step changes: not at all, or from twice step_size down to 0",
+};
+
+/// The same, or the word `auto`.
+pub const LOSS_OR_AUTO: Parameter = Parameter {
+    default: AUTO,
+    allowed: Allowed::Spec(
+        "objectives, such as margin or cross-entropy+-2*variance, or auto",
+        |text| match text {
+            AUTO => Ok(()),
+            text => text.parse::<Loss>().map(|_| ()),
+        },
+    ),
+    about: "what is pushed up; auto: log-odds, which never saturates; cross-entropy in the \
+            dialects of CleverHans",
+    ..LOSS
+};
+
+/// The loss that is meant by `auto` under a dialect.
+///
+/// # Errors
+/// None.
+pub fn loss_in_force(loss: &OrAuto<Loss>, dialect: Dialect) -> Result<Loss, SpecError> {
+    match (loss, dialect) {
+        (OrAuto::Given(loss), _) => Ok(loss.clone()),
+        (OrAuto::Auto, Dialect::Corrected) => LOSS.default.parse(),
+        (OrAuto::Auto, _) => "cross-entropy".parse(),
+    }
+}
+
+/// How the length of a step changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// In equal parts from twice the length down to 0.
+    Linear,
+    /// The same along half a wave.
+    Cosine,
+}
+
+impl Schedule {
+    /// Factor of step `step` of `n_steps`.
+    fn factor(self, step: u32, n_steps: u32) -> f64 {
+        let done = f64::from(step) / f64::from(n_steps);
+        match self {
+            Self::Constant => 1.0,
+            Self::Linear => 2.0 * (1.0 - done),
+            Self::Cosine => 1.0 + libm::cos(std::f64::consts::PI * done),
+        }
+    }
+}
+
+/// Values of [`EPS`], [`STEP_SIZE`], [`N_STEPS`], [`NORM`], [`LOSS_OR_AUTO`] and [`SCHEDULE`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IteratedParams {
     /// Radius of the ball, in pixel units.
     pub eps: f64,
     /// Length of a step, in pixel units.
-    pub step_size: f64,
+    pub step_size: OrAuto<f64>,
     /// Number of steps.
     pub n_steps: u32,
     /// How lengths are measured.
     pub norm: Norm,
     /// What is pushed up.
-    pub loss: Loss,
+    pub loss: OrAuto<Loss>,
+    /// How the length of a step changes.
+    pub schedule: Schedule,
 }
+
+/// Length of a step where none is given under the dialects of CleverHans.
+const PLAIN_STEP: f64 = 0.01;
+/// The least share of the radius that a step takes by itself.
+const SHARE: f64 = 0.1;
+/// How far all steps together reach by themselves, in radii.
+const REACH: f64 = 2.5;
 
 impl IteratedParams {
     /// The ball.
@@ -88,15 +158,52 @@ impl IteratedParams {
         }
     }
 
-    /// The steps under a dialect: ours prefers an iterate that succeeded, the others return the
-    /// last.
+    /// The same with nothing left to choose.
+    ///
+    /// # Errors
+    /// As [`loss_in_force`].
+    pub fn in_force(&self, dialect: Dialect) -> Result<Self, SpecError> {
+        let loss = loss_in_force(&self.loss, dialect)?;
+        Ok(Self {
+            step_size: OrAuto::Given(self.step(dialect)),
+            loss: OrAuto::Given(loss),
+            ..self.clone()
+        })
+    }
+
+    fn step(&self, dialect: Dialect) -> f64 {
+        self.step_size.unwrap_or_else(|| match dialect {
+            Dialect::Corrected if self.eps > 0.0 => {
+                self.eps * SHARE.max(REACH / f64::from(self.n_steps)).min(1.0)
+            }
+            _ => PLAIN_STEP,
+        })
+    }
+
+    /// What a user should know before such steps are taken.
     #[must_use]
-    pub fn ascent(&self, dialect: Dialect) -> Ascent<'_> {
+    pub fn warnings(&self, dialect: Dialect) -> Vec<String> {
+        let (step, n_steps) = (self.step(dialect), self.n_steps);
+        let reach = step * f64::from(n_steps);
+        let short = reach < self.eps * (1.0 - 1e-9);
+        let warning = format!(
+            "{n_steps} steps of {step} reach {reach:.3} at most, less than eps = {}: an image that \
+             stands this attack may fall to longer steps",
+            self.eps
+        );
+        short.then_some(warning).into_iter().collect()
+    }
+
+    /// The steps under a dialect, with `loss` in force: ours prefers an iterate that succeeded, the
+    /// others return the last.
+    #[must_use]
+    pub fn ascent<'a>(&self, dialect: Dialect, loss: &'a Loss) -> Ascent<'a> {
         Ascent {
-            loss: &self.loss,
+            loss,
             budget: self.budget(),
-            step_size: self.step_size as f32,
+            step_size: self.step(dialect) as f32,
             n_steps: self.n_steps,
+            schedule: self.schedule,
             direction: Direction::steepest(self.norm),
             keep_best: dialect == Dialect::Corrected,
         }
@@ -153,13 +260,21 @@ pub struct Ascent<'a> {
     pub step_size: f32,
     /// Number of steps.
     pub n_steps: u32,
+    /// How the length of a step changes.
+    pub schedule: Schedule,
     /// Where a step goes.
     pub direction: Direction,
     /// Whether to return the best iterate instead of the last: one that met the aim (the last of
     /// them with the noise off, else that of the largest loss), or where none did that of
-    /// the largest loss. It costs one more forward pass.
+    /// the largest loss. It costs one more forward pass. Under noise iterates are compared on
+    /// draws of their own, the same for all, at up to 20 steps and the last.
     pub keep_best: bool,
 }
+
+/// Iterates that are compared under noise.
+const JUDGED: u32 = 20;
+/// The draws they are compared on.
+const OWN_DRAWS: Query = Query { step: 0, number: 1 };
 
 /// Lowest and highest value of each pixel, image after image.
 type Bounds = (Vec<f32>, Vec<f32>);
@@ -203,12 +318,16 @@ impl Ascent<'_> {
                 break;
             }
             let (outputs, gradient) = oracle.gradient(&active, step, self.loss)?;
-            if self.keep_best {
+            if self.keep_best && oracle.noise() == NoiseMode::Off {
+                best.take(&outputs, self.loss, &active, &mut found);
+            } else if self.keep_best && step % self.n_steps.div_ceil(JUDGED) == 0 {
+                let outputs = oracle.outputs(&active, OWN_DRAWS, self.loss)?;
                 best.take(&outputs, self.loss, &active, &mut found);
             }
+            let length = self.step_size * self.schedule.factor(step, self.n_steps) as f32;
             let finite = self.advance(
                 rule,
-                case,
+                (case, length),
                 bounds.as_ref(),
                 &mut active,
                 gradient,
@@ -217,7 +336,11 @@ impl Ascent<'_> {
             active.retain(&finite);
         }
         if self.keep_best && !active.is_empty() {
-            let outputs = oracle.outputs(&active, self.n_steps, self.loss)?;
+            let query = match oracle.noise() {
+                NoiseMode::Off => self.n_steps.into(),
+                _ => OWN_DRAWS,
+            };
+            let outputs = oracle.outputs(&active, query, self.loss)?;
             best.take(&outputs, self.loss, &active, &mut found);
         }
         if !self.keep_best {
@@ -232,7 +355,7 @@ impl Ascent<'_> {
     fn advance<R: Rule>(
         &self,
         rule: &R,
-        case: &Case<'_>,
+        (case, length): (&Case<'_>, f32),
         bounds: Option<&Bounds>,
         active: &mut Active<'_, R::Memory>,
         mut gradient: Vec<f32>,
@@ -257,9 +380,9 @@ impl Ascent<'_> {
                 match bounds {
                     Some((low, high)) => {
                         let of_row = row * d..(row + 1) * d;
-                        self.step_within(&low[of_row.clone()], &high[of_row], image, gradient);
+                        step_within((&low[of_row.clone()], &high[of_row]), length, image, gradient);
                     }
-                    None => self.step(case.image(row), image, gradient, case.setting.range),
+                    None => self.step((case, row), length, image, gradient),
                 }
                 (true, zero)
             })
@@ -280,24 +403,17 @@ impl Ascent<'_> {
         seen.into_iter().map(|(finite, _)| finite).collect()
     }
 
-    /// A step of sign(gradient), clamped to the bounds.
-    fn step_within(&self, low: &[f32], high: &[f32], image: &mut [f32], gradient: &[f32]) {
-        let bounds = low.iter().zip(high);
-        for ((pixel, g), (low, high)) in image.iter_mut().zip(gradient).zip(bounds) {
-            *pixel = (*pixel + self.step_size * sign(*g)).max(*low).min(*high);
-        }
-    }
-
-    fn step(&self, x: &[f32], image: &mut [f32], gradient: &[f32], range: PixelRange) {
+    fn step(&self, (case, row): (&Case<'_>, usize), length: f32, image: &mut [f32], gradient: &[f32]) {
+        let range = case.setting.range;
         match self.direction {
             Direction::Sign => {
                 for (pixel, g) in image.iter_mut().zip(gradient) {
-                    *pixel = range.clip(*pixel + self.step_size * sign(*g));
+                    *pixel = range.clip(*pixel + length * sign(*g));
                 }
             }
             Direction::Unit => {
                 let squares: f64 = gradient.iter().map(|g| f64::from(*g).powi(2)).sum();
-                let scale = f64::from(self.step_size) / squares.sqrt();
+                let scale = f64::from(length) / squares.sqrt();
                 if !scale.is_finite() {
                     return;
                 }
@@ -306,7 +422,15 @@ impl Ascent<'_> {
                 }
             }
         }
-        self.budget.project(x, image);
+        self.budget.project(case.image(row), image);
+    }
+}
+
+/// A step of sign(gradient), clamped to the lowest and highest value of each pixel.
+fn step_within((low, high): (&[f32], &[f32]), length: f32, image: &mut [f32], gradient: &[f32]) {
+    let bounds = low.iter().zip(high);
+    for ((pixel, g), (low, high)) in image.iter_mut().zip(gradient).zip(bounds) {
+        *pixel = (*pixel + length * sign(*g)).max(*low).min(*high);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::spec::{Spec, SpecError};
 use crate::threat::Bound;
 
-use super::ascent::{DIALECTS, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE};
+use super::ascent::{DIALECTS, EPS, IteratedParams, LOSS_OR_AUTO, N_STEPS, NORM, NORMS, SCHEDULE, STEP_SIZE, loss_in_force};
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 
@@ -17,7 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     dialects: DIALECTS,
     start: Start::Own,
     always_targeted: false,
-    parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS],
+    parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS_OR_AUTO, SCHEDULE],
     build: |values| {
         let params = values.read()?;
         Ok(Box::new(Bim { params }))
@@ -52,8 +52,12 @@ impl Attack for Bim {
         &ENTRY
     }
 
-    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params)
+    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params.in_force(dialect)?)
+    }
+
+    fn warnings(&self, dialect: Dialect) -> Vec<String> {
+        self.params.warnings(dialect)
     }
 
     fn bound(&self, _: Setting) -> Bound {
@@ -65,7 +69,9 @@ impl Attack for Bim {
     }
 
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
-        let ascent = self.params.ascent(case.setting.dialect);
+        let dialect = case.setting.dialect;
+        let loss = loss_in_force(&self.params.loss, dialect)?;
+        let ascent = self.params.ascent(dialect, &loss);
         ascent.run(oracle, case, case.pixels.to_vec())
     }
 }

@@ -70,6 +70,14 @@ pub enum AttackError {
         /// Number of classes.
         n_classes: usize,
     },
+    /// A target that an image has already reached.
+    #[error("target of image {image} is {label}, which is its label; allowed: any other class")]
+    TargetIsLabel {
+        /// Row of the image.
+        image: usize,
+        /// Its label.
+        label: usize,
+    },
     /// A white-box attack met a classifier without gradients.
     #[error(
         "{attack} needs input gradients, and this classifier has none; allowed: score-based and decision-based attacks"

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Spec, SpecError};
+use crate::spec::{OrAuto, Spec, SpecError};
 use crate::threat::{Bound, Budget, Norm};
 
-use super::ascent::{Ascent, DIALECTS, Direction, EPS, LOSS, NORM, NORMS};
+use super::ascent::{Ascent, DIALECTS, Direction, EPS, LOSS_OR_AUTO, NORM, NORMS, Schedule, loss_in_force};
 use super::objective::Loss;
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry = Entry {
     dialects: DIALECTS,
     start: Start::Own,
     always_targeted: false,
-    parameters: &[EPS, NORM, LOSS],
+    parameters: &[EPS, NORM, LOSS_OR_AUTO],
     build: |values| {
         let params = values.read()?;
         Ok(Box::new(Fgsm { params }))
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
 struct Params {
     eps: f64,
     norm: Norm,
-    loss: Loss,
+    loss: OrAuto<Loss>,
 }
 
 impl Params {
@@ -68,8 +68,13 @@ impl Attack for Fgsm {
         &ENTRY
     }
 
-    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params)
+    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
+        let loss = OrAuto::Given(loss_in_force(&self.params.loss, dialect)?);
+        let params = Params {
+            loss,
+            ..self.params.clone()
+        };
+        Spec::of(ENTRY.id, &params)
     }
 
     fn bound(&self, _: Setting) -> Bound {
@@ -82,11 +87,13 @@ impl Attack for Fgsm {
 
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
         let budget = self.params.budget();
+        let loss = loss_in_force(&self.params.loss, case.setting.dialect)?;
         let ascent = Ascent {
-            loss: &self.params.loss,
+            loss: &loss,
             budget,
             step_size: budget.eps,
             n_steps: 1,
+            schedule: Schedule::Constant,
             direction: Direction::steepest(budget.norm),
             keep_best: false,
         };

@@ -21,6 +21,7 @@ pub mod outputs;
 pub mod record;
 pub mod run;
 pub mod saved;
+pub mod surrogate;
 
 mod dialect;
 mod error;
@@ -182,6 +183,9 @@ pub struct Flags {
     pub non_finite: bool,
     /// The attack needs an adversarial image to begin from, and none was found.
     pub no_start: bool,
+    /// Where a gradient was asked for, the softmax was so sure of a class that single precision
+    /// takes it for 1: the gradient of cross-entropy as frameworks compute it is zero there.
+    pub saturated: bool,
 }
 
 impl Flags {
@@ -193,6 +197,7 @@ impl Flags {
             no_admissible_pair: self.no_admissible_pair || other.no_admissible_pair,
             non_finite: self.non_finite || other.non_finite,
             no_start: self.no_start || other.no_start,
+            saturated: self.saturated || other.saturated,
         }
     }
 }
@@ -234,6 +239,10 @@ pub trait Attack: Send + Sync {
     /// # Errors
     /// [`SpecError`] if the parameters cannot be written as a spec.
     fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError>;
+    /// What a user should know of its parameters before it runs, one sentence each.
+    fn warnings(&self, _: Dialect) -> Vec<String> {
+        Vec::new()
+    }
     /// What limits its results.
     fn bound(&self, setting: Setting) -> Bound;
     /// The most steps it takes for an image.

@@ -15,6 +15,7 @@ use super::active::Active;
 use super::noise::NoiseMode;
 use super::objective::Loss;
 use super::outputs::Outputs;
+use super::surrogate::Opened;
 use super::{Access, AttackError, Case, Entry};
 
 /// What an attack asked of the classifier, in images times passes.
@@ -51,18 +52,32 @@ impl From<u32> for Query {
     }
 }
 
+/// What an attack asked, and what was seen on the way.
+pub(super) struct Asked {
+    /// For each image.
+    pub(super) costs: Vec<Cost>,
+    /// For each: whether its softmax saturated where a gradient was asked for.
+    pub(super) saturated: Vec<bool>,
+    /// Logits of the clean images if they were asked for and the classifier is not random.
+    pub(super) logits: Option<Array2<f32>>,
+}
+
 /// Gradients at the outputs for one image, laid out as those are.
 type Upstreams = Vec<Vec<f32>>;
 
 /// A classifier under one noise mode, as one attack sees it.
 pub struct Oracle<'a> {
     model: &'a dyn Classifier,
+    /// Those that are asked for gradients, in turn from step to step.
+    gradients: &'a [Opened],
     entry: &'static Entry,
     noise: NoiseMode,
     seed: u64,
     first_pass: u32,
     /// For each image of the case.
     costs: Vec<Cost>,
+    /// For each: whether its softmax saturated where a gradient was asked for.
+    saturated: Vec<bool>,
     /// Pixels of the clean images, whose logits are kept once they are asked for.
     clean: Option<&'a [f32]>,
     logits: Option<Array2<f32>>,
@@ -82,20 +97,43 @@ impl<'a> Oracle<'a> {
         let deterministic = model.randomness() == Randomness::None;
         Self {
             model,
+            gradients: &[],
             entry,
             noise: if deterministic { NoiseMode::Off } else { noise },
             seed: case.seed,
             first_pass,
             costs: vec![Cost::default(); case.ids.len()],
+            saturated: vec![false; case.ids.len()],
             clean: deterministic.then_some(case.pixels),
             logits: None,
         }
     }
 
-    /// What was asked for each image, and the logits of the clean images if they were asked for
-    /// and the classifier is not random.
-    pub(super) fn finish(self) -> (Vec<Cost>, Option<Array2<f32>>) {
-        (self.costs, self.logits)
+    /// The same with gradients of `others`, which have the same outputs, in turn from step to
+    /// step.
+    pub(super) fn with_gradients(self, others: &'a [Opened]) -> Self {
+        Self {
+            gradients: others,
+            ..self
+        }
+    }
+
+    /// Which classifier is asked for the gradient of a step.
+    fn of_step(&self, step: u32) -> &'a dyn Classifier {
+        let other = match self.gradients {
+            [] => None,
+            others => others[step as usize % others.len()].as_deref(),
+        };
+        other.unwrap_or(self.model)
+    }
+
+    /// What was asked.
+    pub(super) fn finish(self) -> Asked {
+        Asked {
+            costs: self.costs,
+            saturated: self.saturated,
+            logits: self.logits,
+        }
     }
 
     /// The noise mode in force; off for a classifier without randomness.
@@ -169,7 +207,8 @@ impl<'a> Oracle<'a> {
         };
         self.count(active, 1, 1, backward.len());
         // Where a draw's upstream gradient follows from that draw alone, one forward pass is enough.
-        let known = if self.noise == NoiseMode::PerBackward || loss.joins_draws() {
+        let joined = loss.joins_draws() && backward.len() > 1;
+        let known = if self.noise == NoiseMode::PerBackward || joined {
             Some(self.upstream(active, query, loss)?)
         } else {
             None
@@ -180,7 +219,7 @@ impl<'a> Oracle<'a> {
             (None, n_draws) => vec![OnceLock::new(); n * n_draws],
         };
         let weight = 1.0 / backward.len() as f64;
-        let vjp = self.model.vjp(
+        let vjp = self.of_step(query.step).vjp(
             active.batch()?,
             &backward,
             &with_logits(taps),
@@ -201,6 +240,9 @@ impl<'a> Oracle<'a> {
             None if seen.is_empty() => Outputs::new(taps, vjp.outputs),
             None => Outputs::new(taps, collect_draws(&seen, n, &vjp.outputs)),
         };
+        for (place, row) in active.rows.iter().enumerate() {
+            self.saturated[*row] |= outputs.saturates(place);
+        }
         self.keep(active, &outputs)?;
         let mut gradient = flat(vjp.gradient);
         if loss.reads_pixels() && n > 0 {

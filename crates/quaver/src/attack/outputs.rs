@@ -7,6 +7,10 @@ use crate::decision::{argmax, softmax};
 use super::active::Active;
 use super::objective::Loss;
 
+/// A logit that is further below the largest one has a probability under 2^-25, which leaves 1
+/// where it is taken from 1 in single precision.
+const SATURATED: f32 = 17.33;
+
 /// What a classifier answered under each draw of a query.
 #[derive(Clone, Debug)]
 pub struct Outputs {
@@ -60,6 +64,18 @@ impl Outputs {
     #[must_use]
     pub fn class(&self, place: usize) -> Option<usize> {
         argmax(&self.probs(place))
+    }
+
+    /// Whether the softmax of the image at `place` is so sure under every draw that the largest
+    /// probability is 1 in single precision.
+    pub(super) fn saturates(&self, place: usize) -> bool {
+        let mut draws = self.arrays.iter().step_by(1 + self.taps.len());
+        draws.all(|logits| {
+            let row = logits.row(place);
+            let best = row.iter().fold(f32::NEG_INFINITY, |best, z| best.max(*z));
+            let near = row.iter().filter(|z| **z > best - SATURATED);
+            near.count() == 1
+        })
     }
 
     /// The loss of the image at `place` among `active`.

@@ -5,7 +5,8 @@ use crate::spec::{Spec, SpecError};
 use crate::threat::{Bound, Budget, Norm};
 
 use super::ascent::{
-    DIALECTS, Direction, EPS, IteratedParams, LOSS, N_STEPS, NORM, NORMS, STEP_SIZE,
+    DIALECTS, Direction, EPS, IteratedParams, LOSS_OR_AUTO, N_STEPS, NORM, NORMS, SCHEDULE, STEP_SIZE,
+    loss_in_force,
 };
 use super::ball;
 use super::oracle::Oracle;
@@ -21,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     dialects: DIALECTS,
     start: Start::Optional,
     always_targeted: false,
-    parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS],
+    parameters: &[EPS, STEP_SIZE, N_STEPS, NORM, LOSS_OR_AUTO, SCHEDULE],
     build: |values| {
         let params = values.read()?;
         Ok(Box::new(Pgd { params }))
@@ -89,8 +90,12 @@ impl Attack for Pgd {
         &ENTRY
     }
 
-    fn spec(&self, _: Dialect) -> Result<Spec, SpecError> {
-        Spec::of(ENTRY.id, &self.params)
+    fn spec(&self, dialect: Dialect) -> Result<Spec, SpecError> {
+        Spec::of(ENTRY.id, &self.params.in_force(dialect)?)
+    }
+
+    fn warnings(&self, dialect: Dialect) -> Vec<String> {
+        self.params.warnings(dialect)
     }
 
     fn bound(&self, _: Setting) -> Bound {
@@ -102,8 +107,10 @@ impl Attack for Pgd {
     }
 
     fn perturb(&self, oracle: &mut Oracle<'_>, case: &Case<'_>) -> Result<Perturbed, AttackError> {
-        let mut ascent = self.params.ascent(case.setting.dialect);
-        if case.setting.dialect == Dialect::CleverHans21 {
+        let dialect = case.setting.dialect;
+        let loss = loss_in_force(&self.params.loss, dialect)?;
+        let mut ascent = self.params.ascent(dialect, &loss);
+        if dialect == Dialect::CleverHans21 {
             ascent.direction = Direction::Sign;
         }
         let start = (0..case.ids.len())

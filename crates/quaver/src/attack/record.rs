@@ -8,6 +8,7 @@ use crate::threat::{Bound, Distances, Goal, PixelRange};
 
 use super::noise::NoiseMode;
 use super::oracle::Cost;
+use super::surrogate::{InForce, SurrogateRule};
 use super::{Dialect, Flags, LabelSource};
 
 /// Attacked images. If the observer stopped the run, only those that were finished.
@@ -121,6 +122,9 @@ pub struct Counts {
     /// Without the adversarial starting point that the attack needs.
     #[serde(default)]
     pub n_no_start: u64,
+    /// With a softmax that saturates where a gradient was asked for.
+    #[serde(default)]
+    pub n_saturated: u64,
 }
 
 impl Counts {
@@ -139,6 +143,7 @@ impl Counts {
             n_no_admissible_pair: count(|o| o.flags.no_admissible_pair),
             n_non_finite: count(|o| o.flags.non_finite),
             n_no_start: count(|o| o.flags.no_start),
+            n_saturated: count(|o| o.flags.saturated),
         }
     }
 }
@@ -173,6 +178,13 @@ pub struct AttackRecord {
     pub randomness: Randomness,
     /// Which randomness the attack saw; off for a deterministic classifier.
     pub noise: NoiseMode,
+    /// What stood for the gradients of quantizers.
+    #[serde(default = "SurrogateRule::model")]
+    pub surrogate: SurrogateRule,
+    /// The same by layer, in the first step of the first restart; empty where it is what the model
+    /// has, or no gradients were asked for.
+    #[serde(default)]
+    pub surrogates: Vec<InForce>,
     /// Seed of all draws.
     pub seed: u64,
     /// How often the attack ran on each image.
@@ -193,4 +205,7 @@ pub struct AttackRecord {
     pub complete: bool,
     /// Counts of images.
     pub counts: Counts,
+    /// What a reader should know before these numbers are believed, one sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }

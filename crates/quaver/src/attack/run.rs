@@ -6,19 +6,21 @@ use crate::decision::{Decision, Tally};
 use crate::observe::Observer;
 use crate::rng::Rng;
 use crate::threat::{Bound, Goal, every};
-use ndarray::{Array2, Array4, ArrayView4};
+use ndarray::{Array2, Array4, ArrayView4, s};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
 use super::noise::NoiseMode;
 use super::oracle::{Cost, Oracle};
 use super::record::{AdversarialBatch, AttackRecord, Counts, Origin, Outcome};
-use super::{Attack, AttackError, Case, Flags, Perturbed, Setting, Start};
+use super::surrogate::{InForce, N_CALIBRATION, Opened, SurrogateRule};
+use super::{Access, Attack, AttackError, Case, Flags, Perturbed, Setting, Start};
 
 mod aim;
 mod answers;
 mod check;
 mod deployed;
+mod notes;
 mod options;
 mod restart;
 mod start;
@@ -102,6 +104,26 @@ pub fn run_against(
     runner.finish(outcomes, x_adv)
 }
 
+/// The classifiers for gradients, and what is in force.
+fn open_surrogates(
+    attack: &dyn Attack,
+    model: &dyn Classifier,
+    inputs: &Inputs<'_>,
+    options: &Options,
+) -> Result<(Vec<Vec<Opened>>, Vec<InForce>), AttackError> {
+    if attack.entry().access != Access::WhiteBox {
+        return Ok(Default::default());
+    }
+    let x = inputs.calibration.unwrap_or(inputs.x);
+    let n = x.dim().0.min(N_CALIBRATION);
+    let ids: Vec<u64> = (0..n as u64).collect();
+    let clean = Batch {
+        x: x.slice_move(s![..n, .., .., ..]),
+        ids: &ids,
+    };
+    Ok(options.surrogate.open(model, clean)?)
+}
+
 struct Runner<'a, 'i> {
     deployed: Option<&'a dyn Deployed>,
     attack: &'a dyn Attack,
@@ -116,6 +138,9 @@ struct Runner<'a, 'i> {
     noise: NoiseMode,
     decision: Decision,
     targeted: bool,
+    /// Classifiers for gradients, by restart and step.
+    gradients: Vec<Vec<Opened>>,
+    in_force: Vec<InForce>,
 }
 
 impl<'a, 'i> Runner<'a, 'i> {
@@ -134,7 +159,10 @@ impl<'a, 'i> Runner<'a, 'i> {
             dialect: options.dialect,
         };
         let deterministic = model.randomness() == Randomness::None;
+        let (gradients, in_force) = open_surrogates(attack, model, inputs, options)?;
         Ok(Self {
+            gradients,
+            in_force,
             deployed,
             attack,
             model,
@@ -262,11 +290,18 @@ impl<'a, 'i> Runner<'a, 'i> {
         };
         let per_run = (self.attack.n_steps(self.setting) + 1) * self.noise.n_draws();
         let first_pass = case.restart * per_run;
-        let mut oracle = Oracle::new(self.model, entry, self.noise, &case, first_pass);
+        let oracle = Oracle::new(self.model, entry, self.noise, &case, first_pass);
+        let mut oracle = match self.gradients.len() {
+            0 => oracle,
+            n => oracle.with_gradients(&self.gradients[case.restart as usize % n]),
+        };
         let mut perturbed = self.attack.perturb(&mut oracle, &case)?;
-        let (asked, logits) = oracle.finish();
-        add(costs, &asked);
-        *clean = clean.take().or(logits);
+        let asked = oracle.finish();
+        add(costs, &asked.costs);
+        *clean = clean.take().or(asked.logits);
+        for (flags, saturated) in perturbed.flags.iter_mut().zip(asked.saturated) {
+            flags.saturated = saturated;
+        }
         if let Some(starts) = &starts {
             add(costs, &starts.costs);
             for (flags, found) in perturbed.flags.iter_mut().zip(&starts.found) {
@@ -316,6 +351,7 @@ impl<'a, 'i> Runner<'a, 'i> {
     }
 
     fn record(&self, outcomes: &[Outcome]) -> Result<AttackRecord, AttackError> {
+        let counts = Counts::of(outcomes, self.targeted);
         let mut cost = Cost::default();
         outcomes.iter().for_each(|outcome| cost += outcome.cost);
         let origin = |given: bool| if given { Origin::Given } else { Origin::Own };
@@ -328,6 +364,11 @@ impl<'a, 'i> Runner<'a, 'i> {
             start: origin(self.start.is_some()),
             randomness: self.model.randomness(),
             noise: self.noise,
+            surrogate: match self.attack.entry().access {
+                Access::WhiteBox => self.options.surrogate.clone(),
+                _ => SurrogateRule::model(),
+            },
+            surrogates: self.in_force.clone(),
             seed: self.options.seed,
             n_restarts: self.options.n_restarts,
             decision: self.decision,
@@ -336,7 +377,8 @@ impl<'a, 'i> Runner<'a, 'i> {
             range: self.options.range,
             cost,
             complete: outcomes.len() == self.inputs.ids.len(),
-            counts: Counts::of(outcomes, self.targeted),
+            notes: notes::of(self.attack, self.options, &counts),
+            counts,
         })
     }
 }

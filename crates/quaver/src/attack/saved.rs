@@ -81,6 +81,7 @@ pub fn outcomes_to_arrays(rows: &[Outcome], record: &AttackRecord) -> Result<Arr
         ),
         ("non_finite".to_owned(), bools(|o| o.flags.non_finite)),
         ("no_start".to_owned(), bools(|o| o.flags.no_start)),
+        ("saturated".to_owned(), bools(|o| o.flags.saturated)),
         ("forward".to_owned(), counts(|o| o.cost.n_forward)),
         ("backward".to_owned(), counts(|o| o.cost.n_backward)),
         ("success".to_owned(), bools(Outcome::success)),
@@ -152,11 +153,13 @@ fn flags(from: &Columns<'_>, n: Option<usize>) -> Result<Vec<Flags>, ColumnError
     let no_admissible_pair = from.bools("no_admissible_pair", n)?;
     let non_finite = from.bools("non_finite", n)?;
     let no_start = from.bools("no_start", n)?;
+    let saturated = from.bools("saturated", n)?;
     let of_row = |row: usize| Flags {
         zero_gradient: zero_gradient[row],
         no_admissible_pair: no_admissible_pair[row],
         non_finite: non_finite[row],
         no_start: no_start[row],
+        saturated: saturated[row],
     };
     Ok((0..non_finite.len()).map(of_row).collect())
 }
@@ -187,6 +190,8 @@ fn verdicts(from: &Columns<'_>, name: &str, n: Option<usize>) -> Result<Vec<Verd
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::surrogate::SurrogateRule;
+    use crate::classifier::Surrogate;
     use crate::attack::noise::NoiseMode;
     use crate::attack::record::{Counts, Origin};
     use crate::attack::{Dialect, LabelSource};
@@ -253,6 +258,8 @@ mod tests {
                 start: Origin::Own,
                 randomness: Randomness::PerExample,
                 noise: NoiseMode::Eot(20),
+                surrogate: SurrogateRule::default(),
+                surrogates: vec![("sign1".into(), Surrogate::SwishSign { scale: 0.5 })],
                 seed: 3,
                 n_restarts: 2,
                 decision: Decision::Mean(50),
@@ -262,6 +269,7 @@ mod tests {
                 cost: Cost::default(),
                 complete: true,
                 counts: Counts::default(),
+                notes: vec!["short".into()],
             },
         }
     }

@@ -1,14 +1,15 @@
 //! A classifier that sees other images than it is given.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array4};
 use quaver_nn::op::Op;
 use rayon::prelude::*;
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, Images, Noise, PassSink, Randomness, Tap, Upstream,
-    Vjp, pixels,
+    Batch, Classifier, ClassifierError, Draw, Images, InputGradient, Noise, PassSink, Quantized,
+    Randomness, Surrogate, Tap, Upstream, Vjp, pixels,
 };
 use crate::rng::Rng;
 use crate::spec::Spec;
@@ -50,7 +51,7 @@ pub trait Transform: Send + Sync {
 /// A classifier behind a [`Transform`]. Taps are those of the classifier.
 pub struct Transformed {
     inner: Box<dyn Classifier>,
-    transform: Box<dyn Transform>,
+    transform: Arc<dyn Transform>,
     backward: Backward,
     stream: String,
     spec: String,
@@ -68,7 +69,7 @@ impl Transformed {
     ) -> Self {
         Self {
             inner,
-            transform,
+            transform: transform.into(),
             backward,
             stream: format!("{} {place}", spec.name),
             spec: spec.to_string(),
@@ -178,6 +179,30 @@ impl Classifier for Transformed {
         let (seen, ids) = (self.seen(batch, &[noise])?, batch.ids);
         let x = seen.view();
         self.inner.outputs(Batch { x, ids }, noise, taps)
+    }
+
+    fn quantized(&self, batch: Batch<'_>) -> Result<Vec<Quantized>, ClassifierError> {
+        let (seen, ids) = (self.seen(batch, &[Noise::Off])?, batch.ids);
+        let x = seen.view();
+        self.inner.quantized(Batch { x, ids })
+    }
+
+    fn with_surrogates(
+        &self,
+        surrogates: &[(String, Surrogate)],
+        weights: InputGradient,
+    ) -> Result<Option<Box<dyn Classifier>>, ClassifierError> {
+        let inner = self.inner.with_surrogates(surrogates, weights)?;
+        let wrap = |inner| -> Box<dyn Classifier> {
+            Box::new(Self {
+                inner,
+                transform: Arc::clone(&self.transform),
+                backward: self.backward,
+                stream: self.stream.clone(),
+                spec: self.spec.clone(),
+            })
+        };
+        Ok(inner.map(wrap))
     }
 
     fn has_gradient(&self) -> bool {

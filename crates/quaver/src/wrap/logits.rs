@@ -1,10 +1,13 @@
 //! A classifier whose logits are changed.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use quaver_nn::op::Op;
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, Noise, PassSink, Randomness, Tap, Upstream, Vjp,
+    Batch, Classifier, ClassifierError, Draw, InputGradient, Noise, PassSink, Quantized, Randomness,
+    Surrogate, Tap, Upstream, Vjp,
 };
 use crate::spec::Spec;
 
@@ -23,7 +26,7 @@ pub trait LogitMap: Send + Sync {
 /// A classifier in front of a [`LogitMap`]. Outputs of layers stay as they are.
 pub struct Mapped {
     inner: Box<dyn Classifier>,
-    map: Box<dyn LogitMap>,
+    map: Arc<dyn LogitMap>,
     spec: String,
 }
 
@@ -33,7 +36,7 @@ impl Mapped {
     pub fn new(inner: Box<dyn Classifier>, map: Box<dyn LogitMap>, spec: &Spec) -> Self {
         Self {
             inner,
-            map,
+            map: map.into(),
             spec: spec.to_string(),
         }
     }
@@ -96,6 +99,26 @@ impl Classifier for Mapped {
         taps: &[Tap<'_>],
     ) -> Result<Vec<Array2<f32>>, ClassifierError> {
         Ok(self.map(self.inner.outputs(batch, noise, taps)?, taps))
+    }
+
+    fn quantized(&self, batch: Batch<'_>) -> Result<Vec<Quantized>, ClassifierError> {
+        self.inner.quantized(batch)
+    }
+
+    fn with_surrogates(
+        &self,
+        surrogates: &[(String, Surrogate)],
+        weights: InputGradient,
+    ) -> Result<Option<Box<dyn Classifier>>, ClassifierError> {
+        let inner = self.inner.with_surrogates(surrogates, weights)?;
+        let wrap = |inner| -> Box<dyn Classifier> {
+            Box::new(Self {
+                inner,
+                map: Arc::clone(&self.map),
+                spec: self.spec.clone(),
+            })
+        };
+        Ok(inner.map(wrap))
     }
 
     fn has_gradient(&self) -> bool {

@@ -55,6 +55,7 @@ impl Cases {
             ids,
             labels,
             targets: None,
+            calibration: None,
             start: None,
         }
     }

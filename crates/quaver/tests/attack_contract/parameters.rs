@@ -16,7 +16,7 @@ fn parameters_out_of_range_are_refused() {
         for parameter in entry.parameters {
             let name = parameter.name;
             assert!(in_force.params.contains_key(name), "{}: {name}", entry.id);
-            if let Allowed::Real(intervals) = parameter.allowed {
+            if let Allowed::Real(intervals) | Allowed::RealOrAuto(intervals) = parameter.allowed {
                 let meant = |one: &Interval| one.low.abs() <= 1e6 && one.high.abs() <= 1e6;
                 let id = entry.id;
                 assert!(
@@ -38,7 +38,7 @@ fn parameters_out_of_range_are_refused() {
 /// Values of a parameter that are far from each other.
 fn values(parameter: &Parameter) -> Vec<String> {
     match parameter.allowed {
-        Allowed::Real(intervals) => intervals
+        Allowed::Real(intervals) | Allowed::RealOrAuto(intervals) => intervals
             .iter()
             .flat_map(|one| [one.low + (one.high - one.low) * 1e-4, one.high])
             .map(|value| value.to_string())

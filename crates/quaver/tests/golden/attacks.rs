@@ -99,6 +99,7 @@ fn attacked(reference: &Reference, spec: &str) -> Images {
         ids: &reference.ids,
         labels: &reference.labels,
         targets: entry.always_targeted.then_some(&reference.targets[..]),
+        calibration: None,
         start: start.as_ref().map(|start| start.view()),
     };
     let options = Options {

@@ -1,7 +1,6 @@
 //! Margin of the mean of the draws' probabilities.
 
-use crate::decision::softmax;
-
+use super::softmax::LogProbs;
 use super::{Entry, Objective, View};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -16,20 +15,15 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Clone, Copy, Debug)]
 pub struct MeanMargin;
 
-/// Probabilities of each draw, their mean, the class in question and the best other one.
-fn parts(view: &View<'_>) -> (Vec<Vec<f64>>, Vec<f64>, usize, usize) {
-    let probs: Vec<Vec<f64>> = (0..view.n_draws())
-        .map(|draw| softmax(view.logits(draw)))
-        .collect();
-    let mean = super::softmax::mean(&probs);
-    let (class, _) = view.aim.class_and_sign();
+/// The other class that is most likely by the means, the first of equal ones.
+fn best_other(means: &[f64], class: usize) -> usize {
     let mut best = usize::from(class == 0);
-    for c in (0..mean.len()).filter(|c| *c != class) {
-        if mean[c] > mean[best] {
+    for c in (0..means.len()).filter(|c| *c != class) {
+        if means[c] > means[best] {
             best = c;
         }
     }
-    (probs, mean, class, best)
+    best
 }
 
 impl Objective for MeanMargin {
@@ -38,24 +32,17 @@ impl Objective for MeanMargin {
     }
 
     fn value(&self, view: &View<'_>) -> f64 {
-        let (_, mean, class, best) = parts(view);
-        let (_, sign) = view.aim.class_and_sign();
-        sign * (libm::log(mean[class]) - libm::log(mean[best]))
+        let (class, sign) = view.aim.class_and_sign();
+        let means = LogProbs::of(view).means;
+        sign * (means[class] - means[best_other(&means, class)])
     }
 
     fn gradient(&self, view: &View<'_>, weight: f64, upstream: &mut [&mut [f32]]) {
-        let (probs, mean, class, best) = parts(view);
-        let (_, sign) = view.aim.class_and_sign();
-        let weight = weight * sign / probs.len() as f64;
-        for (draw, p) in probs.iter().enumerate() {
-            // d log m_c / d z_i = p_c (1[c = i] - p_i) / (n m_c)
-            let [raised, lowered] = [class, best].map(|c| p[c] / mean[c]);
-            let upstream = &mut upstream[view.place(draw)];
-            for (i, up) in upstream.iter_mut().enumerate() {
-                let own = |c: usize, share: f64| if i == c { share } else { 0.0 };
-                let change = own(class, raised) - own(best, lowered) - (raised - lowered) * p[i];
-                *up = (weight * change) as f32;
-            }
-        }
+        let (class, sign) = view.aim.class_and_sign();
+        let log_probs = LogProbs::of(view);
+        let mut shares = vec![0.0; log_probs.means.len()];
+        shares[class] = 1.0;
+        shares[best_other(&log_probs.means, class)] = -1.0;
+        log_probs.pull(&shares, weight * sign, view, upstream);
     }
 }

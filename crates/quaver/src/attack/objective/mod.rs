@@ -22,6 +22,8 @@ plug_ins! {
         logit,
         rest_logits,
         mean_margin,
+        log_odds,
+        prob_margin,
         variance,
         squared_distance,
     ];

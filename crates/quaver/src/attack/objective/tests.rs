@@ -20,11 +20,16 @@ fn value(name: &str, logits: &[f32], aim: Aim) -> f64 {
 fn hand_computed_values() {
     let logits = [1.0, 3.0, 0.0, -1.0];
     let [away, toward] = aims();
+    let total: f64 = logits.iter().map(|z| f64::from(*z).exp()).sum();
+    let log_odds = |z: f64| (total - z.exp()).ln() - z;
     for (name, aim, expected) in [
         ("margin", away, -2.0),
         ("margin", toward, -4.0),
         ("mean-margin", away, -2.0),
         ("mean-margin", toward, -4.0),
+        ("log-odds", away, log_odds(3.0)),
+        ("log-odds", toward, -log_odds(-1.0)),
+        ("prob-margin", away, (1.0_f64.exp() - 3.0_f64.exp()) / total),
         ("logit", away, -3.0),
         ("rest-logits", away, 0.0),
         ("rest-logits", toward, -4.0),
@@ -103,6 +108,22 @@ fn a_confident_network_still_has_a_gradient() {
     let exact = cross_entropy_f64::CrossEntropyF64;
     LogitObjective::gradient(&exact, &[60.0, 0.0], aim, 1.0, &mut upstream);
     assert!(upstream[0] < 0.0 && upstream[1] > 0.0, "{upstream:?}");
+    for gap in [60.0, 130.0, 2000.0] {
+        for id in ["cross-entropy-f64", "log-odds", "mean-margin", "margin"] {
+            let loss: Loss = id.parse().unwrap();
+            let (mut first, mut second) = ([0.0; 3], [0.0; 3]);
+            let view = View {
+                aim,
+                clean: &[],
+                pixels: &[],
+                taps: &[],
+                outputs: &[&[gap, 1.0, 0.0], &[gap, 0.0, -1.0]],
+            };
+            loss.gradient(&view, 1.0, &mut [&mut first, &mut second]);
+            assert!(first[0] < -1e-21 && first[1] > 1e-21, "{id} {gap}: {first:?}");
+            assert!(loss.value(&view).is_finite(), "{id} {gap}");
+        }
+    }
     let mut upstream = [0.0; 2];
     let rounded = cross_entropy::CrossEntropy;
     LogitObjective::gradient(&rounded, &[60.0, 0.0], aim, 1.0, &mut upstream);

@@ -8,7 +8,7 @@ use crate::spec::check_range;
 use crate::threat::{Goal, PixelRange};
 
 use super::{Inputs, Options};
-use crate::attack::{Access, Attack, AttackError, Entry, Setting, Start};
+use crate::attack::{Access, Attack, AttackError, Entry, LabelSource, Setting, Start};
 
 const MAX_RESTARTS: u32 = 10_000;
 
@@ -27,6 +27,7 @@ pub(super) fn all(
     check_classes("label", inputs.labels, n, model.n_classes())?;
     if let Some(targets) = inputs.targets {
         check_classes("target", targets, n, model.n_classes())?;
+        check_targets(targets, inputs.labels, options)?;
     }
     if let Some(start) = inputs.start {
         check_images("start image", start, model, options.range)?;
@@ -155,6 +156,25 @@ fn check_length(what: &'static str, got: usize, allowed: usize) -> Result<(), At
         Ok(())
     } else {
         Err(AttackError::Length { what, got, allowed })
+    }
+}
+
+/// Where labels are what is attacked, no target may be the label: it would be reached by every
+/// image that is left alone.
+fn check_targets(
+    targets: &[usize],
+    labels: &[usize],
+    options: &Options,
+) -> Result<(), AttackError> {
+    if options.labels == LabelSource::Predicted {
+        return Ok(());
+    }
+    match targets.iter().zip(labels).position(|(t, label)| t == label) {
+        Some(image) => Err(AttackError::TargetIsLabel {
+            image,
+            label: labels[image],
+        }),
+        None => Ok(()),
     }
 }
 

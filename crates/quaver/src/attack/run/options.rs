@@ -4,6 +4,7 @@ use ndarray::ArrayView4;
 use serde::{Deserialize, Serialize};
 
 use crate::attack::noise::NoiseMode;
+use crate::attack::surrogate::SurrogateRule;
 use crate::attack::{Dialect, LabelSource};
 use crate::decision::Decision;
 use crate::threat::{Goal, PixelRange};
@@ -19,9 +20,15 @@ pub struct Inputs<'a> {
     pub labels: &'a [usize],
     /// Target classes; drawn at random if a targeted attack is given none.
     pub targets: Option<&'a [usize]>,
+    /// Clean images `(m, c, h, w)` that [`SurrogateRule`] takes spreads from; the first of `x`
+    /// where none are given.
+    pub calibration: Option<ArrayView4<'a, f32>>,
     /// Images `(n, c, h, w)` to begin from in the first restart, for attacks that take them.
     pub start: Option<ArrayView4<'a, f32>>,
 }
+
+/// Draws a step averages under the default noise.
+const N_DRAWS: u32 = 10;
 
 /// How to attack.
 ///
@@ -31,7 +38,8 @@ pub struct Inputs<'a> {
 /// | `dialect` | corrected | those of the attack | whose details to follow |
 /// | `labels` | true | true, predicted | which class to get away from |
 /// | `goal` | untargeted | untargeted, targeted | any wrong class, or the target |
-/// | `noise` | per-step | any [`NoiseMode`] | randomness the attack sees |
+/// | `noise` | eot(10), of other dialects per-step | any [`NoiseMode`] | randomness the attack sees |
+/// | `surrogate` | auto, of other dialects model | any [`SurrogateRule`] | what stands for the gradients of quantizers |
 /// | `seed` | 0 | all | seed of all draws |
 /// | `n_restarts` | 1 | 1 to 10000 | runs on each image, of which the worst case is kept |
 /// | `decision` | mean of 50 passes | any | rule of success |
@@ -48,6 +56,8 @@ pub struct Options {
     pub goal: Goal,
     /// Randomness the attack sees.
     pub noise: NoiseMode,
+    /// What stands for the gradients of quantizers.
+    pub surrogate: SurrogateRule,
     /// Seed of all draws.
     pub seed: u64,
     /// Runs on each image; the one that hurts most is kept.
@@ -74,7 +84,14 @@ impl Options {
             dialect,
             labels: dialect.labels(),
             goal: Goal::Untargeted,
-            noise: NoiseMode::PerStep,
+            noise: match dialect {
+                Dialect::Corrected => NoiseMode::Eot(N_DRAWS),
+                _ => NoiseMode::PerStep,
+            },
+            surrogate: match dialect {
+                Dialect::Corrected => SurrogateRule::default(),
+                _ => SurrogateRule::model(),
+            },
             seed: 0,
             n_restarts: 1,
             decision: Decision::Mean(50),

@@ -47,7 +47,7 @@ pub(super) fn find(mut oracle: Oracle<'_>, case: &Case<'_>) -> Result<Starts, At
         let open: Vec<bool> = met.iter().map(|met| !met).collect();
         active.retain(&open);
     }
-    let (costs, _) = oracle.finish();
+    let costs = oracle.finish().costs;
     Ok(Starts {
         pixels,
         found,
