@@ -22,8 +22,8 @@ pub(crate) struct Progress {
 /// How long a stage took.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Timing {
-    name: String,
-    seconds: f64,
+    pub(crate) name: String,
+    pub(crate) seconds: f64,
 }
 
 struct Stage {

@@ -2,11 +2,14 @@
 
 use crate::graph::{Graph, GraphError, Node};
 use crate::noise::{Draw, Purpose};
-use crate::op::{Affine, Init, Op, OpError, from_config};
-use crate::quantizer::{InputGradient, Surrogate};
+use crate::op::{Affine, Dropout, Init, Op, from_config};
+use crate::quantizer::{InputGradient, Surrogate, TestWeights};
 use crate::signs::are_signs;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+
+/// Name of the quantizer that draws.
+const STOCHASTIC: &str = "stochastic-sign";
 
 /// What a model file says beside graph and parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -250,11 +253,47 @@ impl Model {
         of: &[(String, Surrogate)],
         weights: InputGradient,
     ) -> Result<Self, GraphError> {
+        self.with_settings(|node, config| {
+            let surrogate = of.iter().find(|(name, _)| *name == node.name);
+            let quantizer = config.get_mut("quantizer").and_then(|q| q.as_object_mut());
+            let Some(quantizer) = quantizer else { return };
+            if quantizer["name"] == STOCHASTIC && weights != InputGradient::Sample {
+                quantizer.insert("input_gradient".into(), json!(weights));
+            }
+            if let Some((_, surrogate)) = surrogate {
+                quantizer.insert("surrogate".into(), json!(surrogate));
+            }
+        })
+    }
+
+    /// The same network with nothing random outside training: dropout drops nothing, stochastic
+    /// weights take their more likely value.
+    ///
+    /// # Errors
+    /// None that a graph of known ops gives.
+    pub fn without_noise(&self) -> Result<Self, GraphError> {
+        let mut model = self.with_settings(|node, config| {
+            if node.op.as_any().is::<Dropout>() {
+                config["p"] = json!(0.0);
+            }
+            let quantizer = config.get_mut("quantizer").and_then(|q| q.as_object_mut());
+            let stochastic = quantizer.filter(|quantizer| quantizer["name"] == STOCHASTIC);
+            let resampled = stochastic.filter(|q| q["test_weights"] == json!(TestWeights::Resample));
+            if let Some(quantizer) = resampled {
+                quantizer.insert("test_weights".into(), json!(TestWeights::Sign));
+            }
+        })?;
+        model.info.dropout = 0.0;
+        Ok(model)
+    }
+
+    /// The same network with settings of its ops as `change` leaves them.
+    fn with_settings(&self, change: impl Fn(&Node, &mut Value)) -> Result<Self, GraphError> {
         let mut graph = Graph::new(self.graph.input_shape().clone())?;
         for node in self.graph.nodes() {
-            let surrogate = of.iter().find(|(name, _)| *name == node.name);
-            let op = changed(&*node.op, surrogate.map(|(_, surrogate)| *surrogate), weights);
-            let op = op.map_err(|source| GraphError::Op {
+            let mut config = node.op.config();
+            change(node, &mut config);
+            let op = from_config(node.op.name(), config).map_err(|source| GraphError::Op {
                 node: node.name.clone(),
                 source,
             })?;
@@ -276,27 +315,6 @@ impl Model {
         };
         self.graph.params().into_iter().map(trainable).sum()
     }
-}
-
-/// The op with another surrogate gradient, and gradients through other weights.
-fn changed(
-    op: &dyn Op,
-    surrogate: Option<Surrogate>,
-    weights: InputGradient,
-) -> Result<Box<dyn Op>, OpError> {
-    let mut config = op.config();
-    let quantizer = config.get_mut("quantizer").and_then(|q| q.as_object_mut());
-    let Some(quantizer) = quantizer else {
-        return Ok(op.boxed());
-    };
-    let stochastic = quantizer["name"] == "stochastic-sign";
-    if stochastic && weights != InputGradient::Sample {
-        quantizer.insert("input_gradient".into(), json!(weights));
-    }
-    if let Some(surrogate) = surrogate {
-        quantizer.insert("surrogate".into(), json!(surrogate));
-    }
-    from_config(op.name(), config)
 }
 
 /// By node: whether each of its weights, its first parameter, is used as its sign alone.

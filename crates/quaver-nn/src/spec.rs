@@ -182,6 +182,16 @@ impl Values {
         serde_json::from_value(Json::Object(fields)).map_err(|e| self.0.wrong_whole(&e.to_string()))
     }
 
+    /// Those called `names`, as a struct with a field for each.
+    ///
+    /// # Errors
+    /// [`SpecError::WrongValue`] if the struct has others.
+    pub fn read_some<T: DeserializeOwned>(&self, names: &[&str]) -> Result<T, SpecError> {
+        let mut some = self.clone();
+        some.0.params.retain(|name, _| names.contains(&name.as_str()));
+        some.read()
+    }
+
     /// As a spec that gives all of them.
     #[must_use]
     pub fn spec(&self) -> &Spec {

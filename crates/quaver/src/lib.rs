@@ -23,6 +23,7 @@ pub mod observe;
 pub mod report;
 pub mod rng;
 pub mod run;
+pub mod suite;
 pub mod threat;
 pub mod training;
 pub mod uncertainty;

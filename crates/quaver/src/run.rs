@@ -21,7 +21,7 @@ pub const SCHEMA: u32 = 2;
 
 /// Version of all that decides the bits of a step (engine, training, attacks, random
 /// numbers). It is part of every key: raise it with any change that makes other bits.
-pub const NUMERICS: u32 = 2;
+pub const NUMERICS: u32 = 3;
 
 /// Name of the file that says what a run folder is about.
 pub const IDENTITY_FILE: &str = "run.json";

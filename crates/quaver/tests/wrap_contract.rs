@@ -115,6 +115,22 @@ fn close(name: &str, got: &Images, expected: &Images) {
 }
 
 #[test]
+fn without_noise_it_answers_as_with_the_noise_off() {
+    for weights in [None, Some("stochastic-sign")] {
+        let [noisy, quiet] = [&[][..], &["without-noise"]].map(|w| open(model(0.4, weights, w)));
+        assert_ne!(noisy.randomness(), Randomness::None);
+        assert_eq!(quiet.randomness(), Randomness::None);
+        let x = images();
+        let batch = Batch {
+            x: x.view(),
+            ids: &IDS,
+        };
+        let off = noisy.logits(batch, Noise::Off).unwrap();
+        assert_eq!(quiet.logits(batch, Noise::Draw(DRAW)).unwrap(), off);
+    }
+}
+
+#[test]
 fn parameters_out_of_range_are_refused() {
     for entry in REGISTRY {
         let (in_force, _) = wrap::build(entry.id).unwrap();

@@ -6,6 +6,7 @@ use crate::args::Attack;
 use crate::context::{Context, check_output, interrupted};
 use crate::images::Stream;
 use crate::output::{print, rate};
+use crate::progress::Timing;
 use anyhow::Context as _;
 use ndarray::ArrayView4;
 use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
@@ -16,6 +17,8 @@ use quaver::decision::Verdict;
 use quaver::evaluate::interval::Rate;
 use quaver::guard::Guard;
 use quaver::run::write_arrays;
+use quaver::spec::{Spec, find_name};
+use quaver::suite::{self, Suite};
 use quaver::threat::Goal;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -28,6 +31,8 @@ struct Attacked<'a> {
     images: &'a str,
     n: usize,
     record: &'a AttackRecord,
+    /// Of each stage: attacks of a suite, and its search.
+    stages: Vec<Timing>,
     clean_accuracy: Option<Rate>,
     robust_accuracy: Option<Rate>,
     success: Option<Rate>,
@@ -35,6 +40,35 @@ struct Attacked<'a> {
     target_reached: Option<Rate>,
     clean_refused: Option<Rate>,
     refused: Option<Rate>,
+}
+
+/// What `--attack` asks for.
+enum Means {
+    Attack(Box<dyn attack::Attack>),
+    Suite(Suite),
+}
+
+impl Means {
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let spec: Spec = text.parse()?;
+        Ok(match Suite::find(text)? {
+            Some(suite) => Self::Suite(suite),
+            None => {
+                let attacks = attack::REGISTRY.iter().map(|entry| entry.id);
+                let names = attacks.chain(suite::REGISTRY.iter().map(|entry| entry.id));
+                find_name("attack", &spec.name, &names.collect::<Vec<_>>())?;
+                Self::Attack(attack::build(text)?)
+            }
+        })
+    }
+
+    fn always_targeted(&self) -> bool {
+        matches!(self, Self::Attack(attack) if attack.entry().always_targeted)
+    }
+
+    fn takes_start(&self) -> bool {
+        matches!(self, Self::Attack(attack) if attack.entry().start != Start::Own)
+    }
 }
 
 /// The options that the flags describe.
@@ -64,7 +98,7 @@ fn options(context: &Context, args: &Attack) -> anyhow::Result<Options> {
 }
 
 pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
-    let attack = attack::build(&args.attack)?;
+    let means = Means::parse(&args.attack)?;
     let mut options = options(context, args)?;
     check_output(&args.out)?;
     let (_, network) = context.classifier(&args.model)?;
@@ -82,7 +116,6 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     let images = Stream::open(context, &args.images, &*network)?;
     let images = context.engine.install(|| images.all())?;
     let labels = images.require_labels("an attack")?;
-    let entry = attack.entry();
     // A file may hold what this attack has no use for.
     let targets = images.targets.as_deref();
     let start = images
@@ -93,20 +126,19 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         x: images.x.view(),
         ids: &images.ids,
         labels,
-        targets: targets.filter(|_| args.targeted || entry.always_targeted),
+        targets: targets.filter(|_| args.targeted || means.always_targeted()),
         calibration: None,
-        start: start.filter(|_| entry.start != Start::Own),
+        start: start.filter(|_| means.takes_start()),
     };
     let deployed = guard.as_ref().map(|guard| -> &dyn Deployed { guard });
-    let run = || {
-        run_against(
-            deployed,
-            &*attack,
-            &*network,
-            &inputs,
-            &options,
-            &context.progress,
-        )
+    let progress = &context.progress;
+    let run = || match &means {
+        Means::Attack(attack) => {
+            run_against(deployed, &**attack, &*network, &inputs, &options, progress)
+        }
+        Means::Suite(suite) => {
+            suite::run::run(suite, deployed, &*network, &inputs, &options, progress)
+        }
     };
     let batch = context.engine.install(run)?;
     if batch.n() > 0 {
@@ -119,6 +151,7 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
         images: &images.source,
         n: batch.n(),
         record: &batch.record,
+        stages: progress.stages(),
         clean_accuracy: Rate::new(counts.n_initially_correct, counts.n),
         robust_accuracy: Rate::of(batch.outcomes.iter().map(Outcome::right_after)),
         success: Rate::new(counts.n_success, counts.n),
@@ -133,6 +166,47 @@ pub(crate) fn run(context: &Context, args: &Attack) -> anyhow::Result<Ending> {
     } else {
         Ending::Interrupted
     })
+}
+
+/// What the attacks of a suite did, one after another.
+fn of_suite(r: &AttackRecord, stages: &[Timing]) -> String {
+    let mut out = String::new();
+    let took = |name: &str, nth: usize| {
+        let same = stages.iter().filter(|stage| stage.name == name);
+        same.map(|stage| stage.seconds).nth(nth).unwrap_or(0.0)
+    };
+    for (i, member) in r.members.iter().enumerate() {
+        let name = member.attack.split('(').next().unwrap_or_default();
+        let before = r.members[..i].iter();
+        let nth = before.filter(|m| m.n_attacked > 0 && m.attack.starts_with(&format!("{name}(")));
+        let _ = writeln!(
+            out,
+            "  {:>4} of {:>4} fell, {:>6.1} s, {:>9} forward  {} x{}, surrogates {}, noise {}",
+            member.n_fallen,
+            member.n_attacked,
+            took(name, nth.count()),
+            member.cost.n_forward,
+            member.attack,
+            member.n_restarts,
+            member.surrogate,
+            member.noise,
+        );
+    }
+    if let Some(search) = &r.search {
+        let judged = match search.held_out {
+            true => ", held-out images agreeing",
+            false => "",
+        };
+        let _ = writeln!(
+            out,
+            "  search on {} images, {:.1} s, {} settings: {}{judged}",
+            search.n,
+            took("search", 0),
+            search.tried.len(),
+            search.found
+        );
+    }
+    out
 }
 
 /// Share of the images that the detector refuses, where there is one.
@@ -177,6 +251,7 @@ fn text(a: &Attacked<'_>) -> String {
         c.n_no_admissible_pair,
         c.n_non_finite
     );
+    out.push_str(&of_suite(r, &a.stages));
     for (layer, surrogate) in &r.surrogates {
         let _ = writeln!(out, "  gradient of {layer}: {surrogate}");
     }

@@ -28,7 +28,7 @@ fn networks_that_cannot_be_built() {
         &["\"k-bits\"", "there are k-bit"],
     );
     train("--weights k-bit(bits=2", &["closing parenthesis"]);
-    train("--activations sign(surrogate=magic)", &["`magic`"]);
+    train("--activations sign(surrogate=magic)", &["\"magic\""]);
     train("--arch lenet6", &["\"lenet6\"", "there are lenet5"]);
     train(
         "--topology bnm",

@@ -130,7 +130,7 @@ fn weights_move_out_and_in() {
 fn targets_and_starts_of_a_file_are_used() {
     let folder = Folder::new();
     save_model(&folder.path("m"), "full-precision");
-    let targets = vec![7_i64, 7, 8, 9, 7, 7];
+    let targets = vec![7_i64, 7, 8, 9, 7, 8];
     let ids = vec![900_u64, 3, 17, 5, 6, 1];
     // No pixel is so dark that a step of 1e-9 could move it.
     let start = test_digits(6).images(0..6).mapv(|v| (v + 0.05).min(1.0));

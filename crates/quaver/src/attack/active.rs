@@ -60,6 +60,12 @@ impl<'a, S> Active<'a, S> {
         &self.pixels[place * d..][..d]
     }
 
+    /// What the image at `place` is to be classified as, whatever the attack aims at now.
+    #[must_use]
+    pub fn goal(&self, place: usize) -> Aim {
+        self.case.aims[self.rows[place]]
+    }
+
     /// What objectives see of the image at `place`, given these outputs of the classifier.
     #[must_use]
     pub fn view<'v>(

@@ -45,7 +45,7 @@ impl Best {
         images.zip(place_of).for_each(|((image, best), place)| {
             let Some(place) = place else { return };
             let value = outputs.value(place, loss, active);
-            let met = active.aims[place].is_met(outputs.class(place));
+            let met = active.goal(place).is_met(outputs.class(place));
             let better = match *best {
                 None => true,
                 Some((before, _)) if met != before => met,

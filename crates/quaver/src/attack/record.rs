@@ -45,6 +45,9 @@ pub struct Outcome {
     pub n_steps: u32,
     /// The restart that was kept, from 0.
     pub restart: u32,
+    /// Of a suite: number of the attack that was kept; `None` for its search, and where nothing was
+    /// done.
+    pub member: Option<u32>,
     /// What went wrong in any restart.
     pub flags: Flags,
     /// What the attack asked of the classifier about it, in all restarts.
@@ -208,4 +211,58 @@ pub struct AttackRecord {
     /// What a reader should know before these numbers are believed, one sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Of a suite: its attacks, in order.
+    #[serde(default)]
+    pub members: Vec<MemberRecord>,
+    /// Of a suite: what its search tried and found.
+    #[serde(default)]
+    pub search: Option<SearchRecord>,
+}
+
+/// What one attack of a suite did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRecord {
+    /// Spec with all parameters in force.
+    pub attack: String,
+    /// Most runs on an image.
+    pub n_restarts: u32,
+    /// Which randomness it saw.
+    pub noise: NoiseMode,
+    /// What stood for the gradients of quantizers.
+    pub surrogate: SurrogateRule,
+    /// Images that stood before it.
+    pub n_attacked: u64,
+    /// Those of them that fell.
+    pub n_fallen: u64,
+    /// What it asked of the classifier.
+    pub cost: Cost,
+}
+
+/// What a search for the strongest setting tried and found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRecord {
+    /// The setting in force after it.
+    pub found: String,
+    /// Images that settings were tried on.
+    pub n: u64,
+    /// Whether others judged what was found.
+    pub held_out: bool,
+    /// In order; the last two are the judges' where others judged.
+    pub tried: Vec<Tried>,
+}
+
+/// One setting of a search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tried {
+    /// The setting.
+    pub setting: String,
+    /// Images it was tried on.
+    pub n: u64,
+    /// Those that fell.
+    pub n_fallen: u64,
+    /// How far the mean image is beyond the border: mean margin of the probabilities.
+    pub margin: f64,
 }

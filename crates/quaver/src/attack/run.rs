@@ -2,22 +2,23 @@
 //! out, and decides success on draws that the attack has not seen.
 
 use crate::classifier::{Batch, Classifier, Randomness, pixels};
-use crate::decision::{Decision, Tally};
+use crate::decision::Decision;
 use crate::observe::Observer;
 use crate::rng::Rng;
 use crate::threat::{Bound, Goal, every};
-use ndarray::{Array2, Array4, ArrayView4, s};
+use ndarray::{Array2, Array4, ArrayView4};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
 use super::noise::NoiseMode;
 use super::oracle::{Cost, Oracle};
 use super::record::{AdversarialBatch, AttackRecord, Counts, Origin, Outcome};
-use super::surrogate::{InForce, N_CALIBRATION, Opened, SurrogateRule};
+use super::surrogate::{InForce, Opened, SurrogateRule};
 use super::{Access, Attack, AttackError, Case, Flags, Perturbed, Setting, Start};
 
 mod aim;
 mod answers;
+mod batch;
 mod check;
 mod deployed;
 mod notes;
@@ -28,10 +29,7 @@ mod tally;
 
 pub use deployed::Deployed;
 pub use options::{Inputs, Options};
-use restart::Kept;
-
-/// Images that go through an attack together.
-const GROUP: usize = 128;
+pub(crate) use tally::tallies;
 
 /// Attacks `inputs`. Success is decided by `options.decision` on passes that neither the attack
 /// nor the choice among restarts has seen; clean images are judged on the same passes. A result
@@ -77,18 +75,9 @@ pub fn run_against(
     while outcomes.len() < n && observer.go_on() {
         let from = outcomes.len();
         let to = n.min(from + options.batch_size);
-        // Groups side by side stay in a core's cache and wait for nobody between their steps.
         let x_adv = &mut x_adv[from * d..to * d];
-        let groups = x_adv.par_chunks_mut(GROUP * d).enumerate();
-        let groups: Vec<_> = groups
-            .map(|(g, x_adv)| runner.attack_rows(from + g * GROUP, x_adv))
-            .collect();
-        let mut clean = Vec::new();
-        for group in groups {
-            let (of_group, seen) = group?;
-            outcomes.extend(of_group);
-            clean.extend(seen);
-        }
+        let (of_batch, clean) = runner.attack_batch(from, x_adv)?;
+        outcomes.extend(of_batch);
         let ids = &inputs.ids[from..to];
         let x = runner.rows(&runner.pixels, from, to);
         // Asked for whole batches, so that random weights are drawn seldom.
@@ -102,26 +91,6 @@ pub fn run_against(
     observer.end();
     x_adv.truncate(outcomes.len() * d);
     runner.finish(outcomes, x_adv)
-}
-
-/// The classifiers for gradients, and what is in force.
-fn open_surrogates(
-    attack: &dyn Attack,
-    model: &dyn Classifier,
-    inputs: &Inputs<'_>,
-    options: &Options,
-) -> Result<(Vec<Vec<Opened>>, Vec<InForce>), AttackError> {
-    if attack.entry().access != Access::WhiteBox {
-        return Ok(Default::default());
-    }
-    let x = inputs.calibration.unwrap_or(inputs.x);
-    let n = x.dim().0.min(N_CALIBRATION);
-    let ids: Vec<u64> = (0..n as u64).collect();
-    let clean = Batch {
-        x: x.slice_move(s![..n, .., .., ..]),
-        ids: &ids,
-    };
-    Ok(options.surrogate.open(model, clean)?)
 }
 
 struct Runner<'a, 'i> {
@@ -159,7 +128,7 @@ impl<'a, 'i> Runner<'a, 'i> {
             dialect: options.dialect,
         };
         let deterministic = model.randomness() == Randomness::None;
-        let (gradients, in_force) = open_surrogates(attack, model, inputs, options)?;
+        let (gradients, in_force) = batch::open_surrogates(attack, model, inputs, options)?;
         Ok(Self {
             gradients,
             in_force,
@@ -190,64 +159,6 @@ impl<'a, 'i> Runner<'a, 'i> {
         &values[from * self.setting.n_features..to * self.setting.n_features]
     }
 
-    /// Attacks as many images as `x_adv` takes, from row `from` on: what came of each, not yet
-    /// judged, and the clean ones' passes if the attack asked for them.
-    fn attack_rows(
-        &self,
-        from: usize,
-        x_adv: &mut [f32],
-    ) -> Result<(Vec<Outcome>, Vec<Tally>), AttackError> {
-        let d = self.setting.n_features;
-        let to = from + x_adv.len() / d;
-        let ids = &self.inputs.ids[from..to];
-        let labels = &self.inputs.labels[from..to];
-        let clean = self.rows(&self.pixels, from, to);
-        let attacked = self.attacked_labels(clean, ids, labels)?;
-        let mut logits = None;
-        let mut kept: Vec<Kept> = Vec::new();
-        let mut costs = vec![self.cost_of_labels(); ids.len()];
-        for restart in 0..self.options.n_restarts {
-            let aims = self.aims(from, &attacked, ids, restart);
-            let start = self.start.as_ref().filter(|_| restart == 0);
-            let case = Case {
-                pixels: clean,
-                shape: self.model.input_shape(),
-                ids,
-                aims: &aims,
-                start: start.map(|start| self.rows(start, from, to)),
-                setting: self.setting,
-                seed: self.options.seed,
-                restart,
-            };
-            let perturbed = self.perturb(&case, &mut costs, &mut logits)?;
-            let ranks = self.ranks(&perturbed.pixels, &case, labels)?;
-            for row in 0..ids.len() {
-                let next = Kept::new(&perturbed, row, aims[row], ranks[row], restart);
-                let better = match kept.get_mut(row) {
-                    Some(before) => before.take(next),
-                    None => {
-                        kept.push(next);
-                        true
-                    }
-                };
-                if better {
-                    let image = &perturbed.pixels[row * d..][..d];
-                    x_adv[row * d..][..d].copy_from_slice(image);
-                }
-            }
-        }
-        let images = clean.par_chunks(d).zip(x_adv.par_chunks(d));
-        let images = images.zip(ids.par_iter().zip(labels));
-        let outcomes = images.zip(kept.into_par_iter().zip(costs)).map(
-            |((pixels, (id, label)), (kept, cost))| {
-                Kept { cost, ..kept }.outcome((*id, *label), pixels, self.options.range)
-            },
-        );
-        // An attack that starts from a clean image has already asked what it is taken for.
-        let seen = logits.as_ref().map(tally::of_logits).unwrap_or_default();
-        Ok((outcomes.collect(), seen))
-    }
-
     fn batch<'b>(&self, pixels: &'b [f32], ids: &'b [u64]) -> Result<Batch<'b>, AttackError> {
         let [c, h, w] = self.model.input_shape();
         Ok(Batch {
@@ -262,8 +173,7 @@ impl<'a, 'i> Runner<'a, 'i> {
         &self,
         case: &Case<'_>,
         costs: &mut [Cost],
-        clean: &mut Option<Array2<f32>>,
-    ) -> Result<Perturbed, AttackError> {
+    ) -> Result<(Perturbed, Option<Array2<f32>>), AttackError> {
         let add = |costs: &mut [Cost], more: &[Cost]| {
             costs
                 .iter_mut()
@@ -298,7 +208,6 @@ impl<'a, 'i> Runner<'a, 'i> {
         let mut perturbed = self.attack.perturb(&mut oracle, &case)?;
         let asked = oracle.finish();
         add(costs, &asked.costs);
-        *clean = clean.take().or(asked.logits);
         for (flags, saturated) in perturbed.flags.iter_mut().zip(asked.saturated) {
             flags.saturated = saturated;
         }
@@ -316,7 +225,7 @@ impl<'a, 'i> Runner<'a, 'i> {
         images
             .zip(perturbed.flags.par_iter_mut())
             .for_each(|((image, x), flags)| self.bring_back(x, image, flags));
-        Ok(perturbed)
+        Ok((perturbed, asked.logits))
     }
 
     /// Projects an image into pixel range and ball; one that is not finite becomes the clean one.
@@ -377,6 +286,8 @@ impl<'a, 'i> Runner<'a, 'i> {
             range: self.options.range,
             cost,
             complete: outcomes.len() == self.inputs.ids.len(),
+            members: Vec::new(),
+            search: None,
             notes: notes::of(self.attack, self.options, &counts),
             counts,
         })

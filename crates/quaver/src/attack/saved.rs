@@ -74,6 +74,10 @@ pub fn outcomes_to_arrays(rows: &[Outcome], record: &AttackRecord) -> Result<Arr
         ("in_range".to_owned(), bools(|o| o.in_range)),
         ("steps".to_owned(), counts(|o| o.n_steps.into())),
         ("restart".to_owned(), counts(|o| o.restart.into())),
+        (
+            "member".to_owned(),
+            classes(|o| o.member.map_or(ABSTAINED, i64::from)),
+        ),
         ("zero_gradient".to_owned(), bools(|o| o.flags.zero_gradient)),
         (
             "no_admissible_pair".to_owned(),
@@ -112,6 +116,8 @@ pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackReco
     let clean = verdicts(&from, "clean_prediction", n)?;
     let perturbed = verdicts(&from, "prediction", n)?;
     let (steps, restarts) = (narrow("steps")?, narrow("restart")?);
+    let members = from.integers::<i64>("member", n, "integers")?;
+    let members: Vec<_> = members.into_iter().map(|m| u32::try_from(m).ok()).collect();
     let (forward, backward) = (from.counts("forward", n)?, from.counts("backward", n)?);
     let record: AttackRecord = from.json("record")?;
     let targeted = record.targets.map(|_| from.classes("target", n));
@@ -127,6 +133,7 @@ pub fn outcomes_from_arrays(arrays: &Arrays) -> Result<(Vec<Outcome>, AttackReco
         in_range: in_range[row],
         n_steps: steps[row],
         restart: restarts[row],
+        member: members[row],
         flags: flags[row],
         cost: Cost {
             n_forward: forward[row],
@@ -213,6 +220,7 @@ mod tests {
                 in_range: true,
                 n_steps: 3,
                 restart: 0,
+                member: None,
                 flags: Flags::default(),
                 cost: Cost {
                     n_forward: 3,
@@ -235,6 +243,7 @@ mod tests {
                 in_range: false,
                 n_steps: 40,
                 restart: 1,
+                member: None,
                 flags: Flags {
                     non_finite: true,
                     ..Flags::default()
@@ -270,6 +279,8 @@ mod tests {
                 complete: true,
                 counts: Counts::default(),
                 notes: vec!["short".into()],
+                members: Vec::new(),
+                search: None,
             },
         }
     }

@@ -27,7 +27,7 @@ use logits::{LogitMap, Mapped};
 
 plug_ins! {
     /// All wrappers.
-    pub const REGISTRY: Entry = [bit_depth, gaussian_noise, temperature, quantized_activations];
+    pub const REGISTRY: Entry = [bit_depth, gaussian_noise, temperature, quantized_activations, without_noise];
 }
 
 /// A wrapper as it is found by name.

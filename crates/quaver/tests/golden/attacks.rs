@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayView2, Axis};
 use quaver::attack::noise::NoiseMode;
+use quaver::attack::surrogate::SurrogateRule;
 use quaver::attack::run::{Inputs, Options, run};
 use quaver::attack::{Dialect, LabelSource, Start, build};
 use quaver::classifier::Images;
@@ -15,9 +16,9 @@ const TOLERANCE: f32 = 1e-5;
 
 /// Names of the arrays and the attacks that they are the results of.
 pub(crate) const GRADIENT: [(&str, &str); 3] = [
-    ("fgsm", "fgsm(eps=0.3)"),
-    ("bim", "bim(eps=0.3,step_size=0.01,n_steps=40)"),
-    ("pgd", "pgd(eps=0.3,step_size=0.01,n_steps=40)"),
+    ("fgsm", "fgsm(eps=0.3,loss=cross-entropy)"),
+    ("bim", "bim(eps=0.3,step_size=0.01,n_steps=40,loss=cross-entropy)"),
+    ("pgd", "pgd(eps=0.3,step_size=0.01,n_steps=40,loss=cross-entropy)"),
 ];
 /// The same for those that go for a target.
 pub(crate) const SALIENCY: [(&str, &str); 2] = [
@@ -105,6 +106,7 @@ fn attacked(reference: &Reference, spec: &str) -> Images {
     let options = Options {
         labels: LabelSource::True,
         noise: NoiseMode::Off,
+        surrogate: SurrogateRule::model(),
         // Not read: classes are compared without noise.
         decision: Decision::First,
         ..Options::of(Dialect::Corrected)

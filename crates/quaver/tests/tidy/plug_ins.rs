@@ -60,6 +60,13 @@ const FOLDERS: &[Folder] = &[
     },
     Folder {
         source: "crates/quaver/src",
+        folder: "suite",
+        registry: "REGISTRY",
+        shared: &["judge", "run", "search", "state"],
+        apart: true,
+    },
+    Folder {
+        source: "crates/quaver/src",
         folder: "wrap",
         registry: "REGISTRY",
         shared: &["input", "logits"],

@@ -43,7 +43,7 @@ impl Runner<'_, '_> {
 
     pub(super) fn aims(
         &self,
-        from: usize,
+        rows: &[usize],
         labels: &[usize],
         ids: &[u64],
         restart: u32,
@@ -51,7 +51,7 @@ impl Runner<'_, '_> {
         let n_classes = self.model.n_classes();
         let target_of = |place: usize| match self.inputs.targets {
             _ if !self.targeted => None,
-            Some(targets) => Some(targets[from + place]),
+            Some(targets) => Some(targets[rows[place]]),
             None if self.options.dialect == Dialect::Torchattacks => {
                 Some((labels[place] + 1) % n_classes)
             }

@@ -74,7 +74,7 @@ impl Runner<'_, '_> {
         labels: &[usize],
     ) -> Result<Vec<Rank>, AttackError> {
         let n = case.ids.len();
-        if self.options.n_restarts == 1 {
+        if self.options.n_restarts == 1 && !self.options.stop_early {
             return Ok(vec![(false, 0.0); n]);
         }
         let d = self.setting.n_features;

@@ -42,6 +42,7 @@ const N_DRAWS: u32 = 10;
 /// | `surrogate` | auto, of other dialects model | any [`SurrogateRule`] | what stands for the gradients of quantizers |
 /// | `seed` | 0 | all | seed of all draws |
 /// | `n_restarts` | 1 | 1 to 10000 | runs on each image, of which the worst case is kept |
+/// | `stop_early` | false | | whether later restarts leave images alone that have met the goal |
 /// | `decision` | mean of 50 passes | any | rule of success |
 /// | `batch_size` | 256 | at least 1 | images at a time; changes no result |
 /// | `range` | 0 to 1 | low < high | values a pixel may take |
@@ -62,6 +63,9 @@ pub struct Options {
     pub seed: u64,
     /// Runs on each image; the one that hurts most is kept.
     pub n_restarts: u32,
+    /// Whether an image that has met the goal, on draws of their own, is left alone by the
+    /// restarts that follow.
+    pub stop_early: bool,
     /// Rule of success, read on fresh passes.
     pub decision: Decision,
     /// Images at a time; changes no result.
@@ -94,6 +98,7 @@ impl Options {
             },
             seed: 0,
             n_restarts: 1,
+            stop_early: false,
             decision: Decision::Mean(50),
             batch_size: 256,
             range: PixelRange::default(),

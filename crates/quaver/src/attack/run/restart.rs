@@ -40,12 +40,14 @@ impl Kept {
     pub(super) fn take(&mut self, next: Self) -> bool {
         let (before, after) = (self.rank, next.rank);
         let flags = self.flags.or(next.flags);
-        let cost = self.cost;
+        let mut cost = self.cost;
+        cost += next.cost;
         let better = (after.0 && !before.0) || (after.0 == before.0 && after.1 > before.1);
         if better {
-            *self = Self { cost, ..next };
+            *self = next;
         }
         self.flags = flags;
+        self.cost = cost;
         better
     }
 
@@ -67,6 +69,7 @@ impl Kept {
             in_range: range.contains_all(x_adv),
             n_steps: self.n_steps,
             restart: self.restart,
+            member: None,
             flags: self.flags,
             cost: self.cost,
         }

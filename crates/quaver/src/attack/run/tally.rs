@@ -8,7 +8,7 @@ use crate::classifier::{
 use crate::decision::{Decision, Tally, softmax};
 
 /// The passes that `decision` reads, from `draw` on; one pass for a deterministic classifier.
-pub(super) fn tallies(
+pub(crate) fn tallies(
     model: &dyn Classifier,
     batch: Batch<'_>,
     decision: Decision,

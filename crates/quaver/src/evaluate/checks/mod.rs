@@ -208,6 +208,7 @@ mod sample {
             in_range: true,
             n_steps: 1,
             restart: 0,
+            member: None,
             flags: Flags::default(),
             cost: Cost::default(),
         };
