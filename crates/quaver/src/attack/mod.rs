@@ -34,7 +34,7 @@ use oracle::Oracle;
 
 plug_ins! {
     /// All attacks.
-    pub const REGISTRY: Entry = [fgsm, bim, pgd, apgd, jsma];
+    pub const REGISTRY: Entry = [fgsm, bim, pgd, apgd, jsma, coordinate_search];
 }
 
 /// What an attack must know of a classifier.

@@ -142,6 +142,13 @@ impl<'a> Oracle<'a> {
         self.noise
     }
 
+    /// Whether the classifier always gives an image the same answer, so that one that meets its
+    /// aim has met it for good.
+    #[must_use]
+    pub const fn is_deterministic(&self) -> bool {
+        self.clean.is_some()
+    }
+
     /// Number of classes.
     #[must_use]
     pub fn n_classes(&self) -> usize {

@@ -9,6 +9,7 @@ mod numbers;
 mod parameters;
 mod refusals;
 mod rooms;
+mod searches;
 
 use ndarray::Array4;
 use quaver::attack::objective::Aim;
