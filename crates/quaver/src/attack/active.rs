@@ -66,6 +66,19 @@ impl<'a, S> Active<'a, S> {
         self.case.aims[self.rows[place]]
     }
 
+    /// Other pixels for the images at `places`, which keep their rows, ids and aims.
+    #[must_use]
+    pub fn candidates(&self, places: &[usize], pixels: Vec<f32>) -> Active<'a> {
+        Active {
+            rows: places.iter().map(|place| self.rows[*place]).collect(),
+            ids: places.iter().map(|place| self.ids[*place]).collect(),
+            aims: places.iter().map(|place| self.aims[*place]).collect(),
+            pixels,
+            states: vec![(); places.len()],
+            case: self.case,
+        }
+    }
+
     /// What objectives see of the image at `place`, given these outputs of the classifier.
     #[must_use]
     pub fn view<'v>(

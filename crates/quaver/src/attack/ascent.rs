@@ -8,8 +8,8 @@ use crate::threat::{Budget, Norm, every};
 
 use super::active::Active;
 use super::best::Best;
-use super::objective::Loss;
 use super::noise::NoiseMode;
+use super::objective::Loss;
 use super::oracle::{Oracle, Query};
 use super::{AttackError, Case, Dialect, Perturbed};
 
@@ -380,7 +380,12 @@ impl Ascent<'_> {
                 match bounds {
                     Some((low, high)) => {
                         let of_row = row * d..(row + 1) * d;
-                        step_within((&low[of_row.clone()], &high[of_row]), length, image, gradient);
+                        step_within(
+                            (&low[of_row.clone()], &high[of_row]),
+                            length,
+                            image,
+                            gradient,
+                        );
                     }
                     None => self.step((case, row), length, image, gradient),
                 }
@@ -403,7 +408,13 @@ impl Ascent<'_> {
         seen.into_iter().map(|(finite, _)| finite).collect()
     }
 
-    fn step(&self, (case, row): (&Case<'_>, usize), length: f32, image: &mut [f32], gradient: &[f32]) {
+    fn step(
+        &self,
+        (case, row): (&Case<'_>, usize),
+        length: f32,
+        image: &mut [f32],
+        gradient: &[f32],
+    ) {
         let range = case.setting.range;
         match self.direction {
             Direction::Sign => {

@@ -3,7 +3,7 @@
 //! An attack is a file here and a line in [`REGISTRY`]; it is built from a spec string and run
 //! by [`run::run`], the only caller of [`Attack::perturb`]. What attacks share lies below them:
 //! [`objective`] (what is pushed up), [`noise`] and [`oracle`] (how the classifier is asked),
-//! [`active`] (images not yet finished), [`ascent`] (gradient steps).
+//! [`active`] (images not yet finished), [`ascent`] (gradient steps), [`walk`] (steps by classes).
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ pub mod record;
 pub mod run;
 pub mod saved;
 pub mod surrogate;
+pub mod walk;
 
 mod dialect;
 mod error;
@@ -34,7 +35,9 @@ use oracle::Oracle;
 
 plug_ins! {
     /// All attacks.
-    pub const REGISTRY: Entry = [fgsm, bim, pgd, apgd, jsma, coordinate_search];
+    pub const REGISTRY: Entry = [
+        fgsm, bim, pgd, apgd, jsma, coordinate_search, hop_skip_jump, boundary,
+    ];
 }
 
 /// What an attack must know of a classifier.

@@ -197,12 +197,12 @@ fn verdicts(from: &Columns<'_>, name: &str, n: Option<usize>) -> Result<Vec<Verd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attack::surrogate::SurrogateRule;
-    use crate::classifier::Surrogate;
     use crate::attack::noise::NoiseMode;
     use crate::attack::record::{Counts, Origin};
+    use crate::attack::surrogate::SurrogateRule;
     use crate::attack::{Dialect, LabelSource};
     use crate::classifier::Randomness;
+    use crate::classifier::Surrogate;
     use crate::decision::Decision;
     use crate::threat::{Bound, Budget, Goal, Norm, PixelRange};
     use ndarray::Array4;

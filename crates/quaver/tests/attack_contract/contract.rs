@@ -12,6 +12,8 @@ use super::models::Small;
 use super::{Cases, attack};
 
 pub(crate) const N: usize = 9;
+/// Steps enough for the small classifiers, where an attack's own number is large.
+const FEW: [(&str, &str); 2] = [("n_samples", "10"), ("n_steps", "40")];
 
 /// The spec of an attack with those of these parameters that it has.
 pub(crate) fn spec_of(entry: &Entry, values: &[(&str, &str)]) -> String {
@@ -29,6 +31,7 @@ fn in_norm(entry: &Entry, norm: Norm, eps: &str) -> String {
     let values = [
         ("eps", eps),
         ("gamma", "0.5"),
+        ("n_samples", "10"),
         ("n_steps", "7"),
         ("norm", &norm),
         ("step_size", "0.06"),
@@ -266,7 +269,8 @@ fn no_budget_changes_nothing() {
         for entry in REGISTRY {
             for norm in entry.norms {
                 let norm = format!("{norm:?}").to_lowercase();
-                let spec = spec_of(entry, &[("eps", "0"), ("gamma", "0"), ("norm", &norm)]);
+                let values = [("eps", "0"), ("gamma", "0"), ("norm", &norm)];
+                let spec = spec_of(entry, &[&values[..], &FEW].concat());
                 let batch = attack(&spec, &model, &cases.inputs(), &options(NoiseMode::PerStep));
                 let batch = batch.unwrap();
                 if batch.record.bound.ball().is_some() {
@@ -300,7 +304,8 @@ fn targeted_attacks_reach_targets() {
     let model = Small::softmax();
     let cases = Cases::of(&model, 40);
     for entry in REGISTRY {
-        let spec = spec_of(entry, &[("eps", "0.5"), ("gamma", "0.5")]);
+        let values = [("eps", "0.5"), ("gamma", "0.5")];
+        let spec = spec_of(entry, &[&values[..], &FEW].concat());
         let options = Options {
             goal: Goal::Targeted,
             ..options(NoiseMode::PerStep)
@@ -330,7 +335,8 @@ fn restarts_are_not_weaker() {
     for entry in REGISTRY {
         let model = Small::tanh();
         let cases = Cases::of(&model, 40);
-        let spec = spec_of(entry, &[("eps", "0.1"), ("gamma", "0.2")]);
+        let values = [("eps", "0.1"), ("gamma", "0.2")];
+        let spec = spec_of(entry, &[&values[..], &FEW].concat());
         let success = |n_restarts| {
             let options = Options {
                 n_restarts,

@@ -64,3 +64,58 @@ fn coordinate_search_goes_on_from_a_start() {
     assert_eq!(pixels(&batch), [0.375, 0.375, 0.375, 0.5]);
     assert_eq!(batch.record.cost.n_forward, 1);
 }
+
+/// The margin 0.25 of this image is 0.25 / sqrt(1 + 4 + 0.25) from the boundary in L2 and
+/// 0.25 / (1 + 2 + 0.5) in L-infinity; nothing is nearer.
+const WALKS: [(&str, f64, f64); 3] = [
+    ("hop-skip-jump(n_steps=20)", 0.109_108_9, 1.02),
+    ("hop-skip-jump(n_steps=20,norm=linf)", 0.071_428_6, 1.02),
+    ("boundary(n_steps=1000)", 0.109_108_9, 1.05),
+];
+
+#[test]
+fn walks_along_the_boundary_reach_its_nearest_point() {
+    let (model, cases) = two_classes([1.0, -2.0, 0.5, 0.0], [0.5, 0.25, 0.5, 0.5]);
+    let model = Small {
+        has_gradient: false,
+        ..model
+    };
+    for (spec, nearest, at_most) in WALKS {
+        let batch = attack(spec, &model, &cases.inputs(), &Options::default()).unwrap();
+        let outcome = &batch.outcomes[0];
+        let distance = outcome.distances.get(batch.record.bound.norm());
+        let in_parts = distance / nearest;
+        assert!(outcome.success(), "{spec}");
+        assert!((0.9999..at_most).contains(&in_parts), "{spec}: {in_parts}");
+    }
+}
+
+#[test]
+fn walks_leave_what_is_wrong_already_and_what_never_is() {
+    // Whatever the pixels, class 0 wins.
+    let (model, right) = two_classes([1.0, 1.0, 1.0, 1.0], [0.5, 0.25, 0.5, 0.5]);
+    let wrong = Cases {
+        labels: vec![1],
+        ..right.clone()
+    };
+    for (spec, ..) in WALKS {
+        for (cases, no_start) in [(&right, true), (&wrong, false)] {
+            let batch = attack(spec, &model, &cases.inputs(), &Options::default()).unwrap();
+            assert_eq!(batch.x_adv, cases.x, "{spec}");
+            assert_eq!(batch.outcomes[0].flags.no_start, no_start, "{spec}");
+        }
+    }
+}
+
+#[test]
+fn hop_skip_jump_asks_for_more_classes_from_step_to_step() {
+    let (model, cases) = two_classes([1.0, -2.0, 0.5, 0.0], [0.5, 0.25, 0.5, 0.5]);
+    let asked = |n_steps: u32| {
+        let spec = format!("hop-skip-jump(n_steps={n_steps},n_samples=100)");
+        let batch = attack(&spec, &model, &cases.inputs(), &Options::default()).unwrap();
+        batch.record.cost.n_forward
+    };
+    // 223 = floor(100 sqrt(5)) samples, 10 halvings of the way, and at least one jump.
+    let fifth = asked(5) - asked(4);
+    assert!((234..234 + 30).contains(&fifth), "{fifth}");
+}

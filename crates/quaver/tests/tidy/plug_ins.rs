@@ -26,7 +26,7 @@ const FOLDERS: &[Folder] = &[
         registry: "REGISTRY",
         shared: &[
             "active", "ascent", "ball", "best", "dialect", "error", "noise", "oracle", "outputs",
-            "record", "run", "saved", "surrogate",
+            "record", "run", "saved", "surrogate", "walk",
         ],
         apart: true,
     },

@@ -120,7 +120,10 @@ fn a_confident_network_still_has_a_gradient() {
                 outputs: &[&[gap, 1.0, 0.0], &[gap, 0.0, -1.0]],
             };
             loss.gradient(&view, 1.0, &mut [&mut first, &mut second]);
-            assert!(first[0] < -1e-21 && first[1] > 1e-21, "{id} {gap}: {first:?}");
+            assert!(
+                first[0] < -1e-21 && first[1] > 1e-21,
+                "{id} {gap}: {first:?}"
+            );
             assert!(loss.value(&view).is_finite(), "{id} {gap}");
         }
     }
