@@ -31,7 +31,8 @@ struct Attacked<'a> {
     images: &'a str,
     n: usize,
     record: &'a AttackRecord,
-    /// Of each stage: attacks of a suite, and its search.
+    /// How long attacks of a suite, and its search, took: no part of the result.
+    #[serde(skip)]
     stages: Vec<Timing>,
     clean_accuracy: Option<Rate>,
     robust_accuracy: Option<Rate>,

@@ -65,7 +65,7 @@ fn attacks_that_cannot_be_built() {
     };
     attack(
         "--attack fgsn",
-        &["\"fgsn\"", "did you mean \"fgsm\"", "bim, pgd, jsma"],
+        &["\"fgsn\"", "did you mean \"fgsm\"", "bim, pgd, apgd"],
     );
     attack(
         "--attack fgsm(epsilon=0.1)",

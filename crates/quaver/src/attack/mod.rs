@@ -14,13 +14,17 @@ pub mod active;
 pub mod ascent;
 pub mod ball;
 pub mod best;
+pub mod descent;
+pub mod hyperplane;
 pub mod noise;
 pub mod objective;
 pub mod oracle;
 pub mod outputs;
+pub mod planes;
 pub mod record;
 pub mod run;
 pub mod saved;
+pub mod smallest;
 pub mod surrogate;
 pub mod walk;
 
@@ -36,7 +40,18 @@ use oracle::Oracle;
 plug_ins! {
     /// All attacks.
     pub const REGISTRY: Entry = [
-        fgsm, bim, pgd, apgd, jsma, coordinate_search, hop_skip_jump, boundary,
+        fgsm,
+        bim,
+        pgd,
+        apgd,
+        deepfool,
+        ddn,
+        fmn,
+        fab,
+        jsma,
+        coordinate_search,
+        hop_skip_jump,
+        boundary,
     ];
 }
 

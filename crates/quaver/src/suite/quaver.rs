@@ -132,6 +132,8 @@ fn deterministic(ball: &Ball, budget: Budget, facts: &Facts) -> Result<Plan, Spe
         let rounds = budget.pick([1, 1, 3]);
         let more = format!("n_steps=100,loss=dlr,n_target_classes={n_targets}");
         members.push(member("apgd", ball, &more, n_targets * rounds)?);
+        let more = format!("n_target_classes={n_targets}");
+        members.push(member("fab", ball, &more, n_targets * rounds)?);
     }
     if facts.is_binarized {
         members.push(Member {

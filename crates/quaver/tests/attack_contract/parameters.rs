@@ -1,6 +1,7 @@
 //! Every parameter of every attack: what it refuses, and that it does something.
 
 use quaver::attack::noise::NoiseMode;
+use quaver::attack::run::Options;
 use quaver::attack::{Dialect, Entry, REGISTRY, build};
 use quaver::spec::{Allowed, Interval, Parameter};
 
@@ -43,7 +44,7 @@ fn values(parameter: &Parameter) -> Vec<String> {
             .flat_map(|one| [one.low + (one.high - one.low) * 1e-4, one.high])
             .map(|value| value.to_string())
             .collect(),
-        Allowed::Integer(low, _) => vec![low.to_string(), (low + 4).to_string()],
+        Allowed::Integer(low, _) => [low, low + 1, low + 4].map(|v| v.to_string()).into(),
         Allowed::Flag => vec!["true".to_owned(), "false".to_owned()],
         Allowed::OneOf(words) => words.iter().map(|word| (*word).to_owned()).collect(),
         Allowed::Spec(..) => Vec::new(),
@@ -70,7 +71,10 @@ fn every_parameter_changes_something() {
             given.retain(|(name, _)| *name != parameter.name);
             given.push((parameter.name, &value));
             let spec = spec_of(entry, &given);
-            let options = options(NoiseMode::Off);
+            let options = Options {
+                n_restarts: 2,
+                ..options(NoiseMode::Off)
+            };
             let batch = attack(&spec, &model, &cases.inputs(), &options);
             batch.unwrap().x_adv
         });

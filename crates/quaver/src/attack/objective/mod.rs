@@ -20,6 +20,7 @@ plug_ins! {
         dlr,
         prob,
         logit,
+        logit_difference,
         rest_logits,
         mean_margin,
         log_odds,
