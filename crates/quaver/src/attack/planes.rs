@@ -19,7 +19,8 @@ pub struct Plane {
 
 impl Plane {
     /// How far it is without regard to the pixel range; infinite where its gradient is 0.
-    fn distance(&self, norm: Norm) -> f64 {
+    #[must_use]
+    pub fn distance(&self, norm: Norm) -> f64 {
         let sizes = self.w.iter().map(|w| f64::from(*w).abs());
         let dual = match norm {
             Norm::Linf => sizes.sum(),

@@ -247,9 +247,8 @@ pub struct SearchRecord {
     pub found: String,
     /// Images that settings were tried on.
     pub n: u64,
-    /// Whether others judged what was found.
-    pub held_out: bool,
-    /// In order; the last two are the judges' where others judged.
+    /// In order; the last two are of the default and of what was found on as many other images,
+    /// where that is not the same.
     pub tried: Vec<Tried>,
 }
 

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use crate::attack::ascent::EPS;
 use crate::attack::noise::NoiseMode;
 use crate::attack::surrogate::SurrogateRule;
-use crate::spec::{Allowed, Parameter, SpecError, Values};
+use crate::spec::{Allowed, Parameter, Spec, SpecError, Values};
 
-use super::{Ball, Entry, Facts, Member, Plan, in_ball};
+use super::{Ball, Entry, Facts, Member, Plan, fab, in_ball};
 
 const NORM: Parameter = Parameter {
     name: "norm",
@@ -51,33 +51,31 @@ fn plan(values: &Values, facts: &Facts) -> Result<Plan, SpecError> {
     let targets = (facts.n_classes - 1).min(N_TARGETS) as u32;
     let many = facts.n_classes > 3;
     let mut members = Vec::new();
-    let mut add = |attack: &str, more: &str, n_restarts: u32| -> Result<(), SpecError> {
+    let mut add = |attack: Spec, n_restarts: u32| {
         members.push(Member {
-            attack: in_ball(attack, &ball, more)?,
+            attack,
             n_restarts,
             surrogate: Some(SurrogateRule::model()),
             noise: NoiseMode::Eot(N_DRAWS),
             follows_search: false,
         });
-        Ok(())
     };
     let restarts = if version == "plus" { 5 } else { 1 };
-    let apgd = |loss: &str| format!("n_steps=100,loss={loss}");
-    add("apgd", &apgd("cross-entropy-f64"), restarts)?;
+    let apgd = |more: &str| in_ball("apgd", &ball, &format!("n_steps=100,loss={more}"));
+    add(apgd("cross-entropy-f64")?, restarts);
     if version != "standard" && facts.n_classes > 2 {
-        add("apgd", &apgd("dlr"), restarts)?;
+        add(apgd("dlr")?, restarts);
     }
     if version == "plus" {
-        add("fab", "", restarts)?;
-        add("square", "n_queries=5000", 1)?;
+        add(fab(&ball, 0)?, restarts);
+        add(in_ball("square", &ball, "n_queries=5000")?, 1);
     }
     if version != "rand" && many {
-        let targeted = format!("{},n_target_classes={targets}", apgd("dlr"));
-        add("apgd", &targeted, targets)?;
-        add("fab", &format!("n_target_classes={targets}"), targets)?;
+        add(apgd(&format!("dlr,n_target_classes={targets}"))?, targets);
+        add(fab(&ball, targets)?, targets);
     }
     if version == "standard" {
-        add("square", "n_queries=5000", 1)?;
+        add(in_ball("square", &ball, "n_queries=5000")?, 1);
     }
     let search = None;
     Ok(Plan { members, search })

@@ -100,6 +100,8 @@ pub struct Member {
 pub struct Search {
     /// Members that run before it.
     pub after: usize,
+    /// Surrogates of members that leave them to the search, where too few images stand for one.
+    pub otherwise: SurrogateRule,
     /// The PGD that is varied.
     pub base: Member,
     /// Surrogates to try; the first is the default.
@@ -185,6 +187,12 @@ const BUDGET: Parameter = Parameter {
     allowed: Allowed::OneOf(&["quick", "standard", "thorough"]),
     about: "how many steps, restarts and queries",
 };
+
+/// The spec of FAB, which needs no radius.
+fn fab(ball: &Ball, n_target_classes: u32) -> Result<Spec, SpecError> {
+    let norm = format!("{:?}", ball.norm).to_lowercase();
+    format!("fab(norm={norm},n_target_classes={n_target_classes})").parse()
+}
 
 /// The spec of an attack in a ball, with other parameters as a spec gives them.
 fn in_ball(attack: &str, ball: &Ball, more: &str) -> Result<Spec, SpecError> {

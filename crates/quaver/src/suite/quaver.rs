@@ -8,7 +8,7 @@ use crate::attack::surrogate::SurrogateRule;
 use crate::classifier::Randomness;
 use crate::spec::{Allowed, Parameter, SpecError, Values};
 
-use super::{BUDGET, Ball, Entry, Facts, Member, Plan, Search, in_ball};
+use super::{BUDGET, Ball, Entry, Facts, Member, Plan, Search, fab, in_ball};
 
 const NORM: Parameter = Parameter {
     name: "norm",
@@ -98,6 +98,7 @@ fn search(base: Member, after: usize, facts: &Facts) -> Result<Search, SpecError
     };
     Ok(Search {
         after,
+        otherwise: rule(ENSEMBLE)?,
         base,
         surrogates: surrogates?,
         losses: losses.iter().map(|loss| (*loss).to_owned()).collect(),
@@ -132,8 +133,10 @@ fn deterministic(ball: &Ball, budget: Budget, facts: &Facts) -> Result<Plan, Spe
         let rounds = budget.pick([1, 1, 3]);
         let more = format!("n_steps=100,loss=dlr,n_target_classes={n_targets}");
         members.push(member("apgd", ball, &more, n_targets * rounds)?);
-        let more = format!("n_target_classes={n_targets}");
-        members.push(member("fab", ball, &more, n_targets * rounds)?);
+        members.push(Member {
+            attack: fab(ball, n_targets)?,
+            ..member("pgd", ball, "", n_targets * rounds)?
+        });
     }
     if facts.is_binarized {
         members.push(Member {

@@ -44,6 +44,7 @@ pub fn run(
 ) -> Result<AdversarialBatch, AttackError> {
     let mut running = Running::new(suite, deployed, model, inputs, options, observer)?;
     let plan = suite.plan(&Facts::of(model)?)?;
+    let otherwise = plan.search.as_ref().map(|search| search.otherwise.clone());
     let mut found = None;
     for (number, member) in plan.members.iter().enumerate() {
         if let Some(search) = plan.search.as_ref().filter(|s| s.after == number) {
@@ -54,7 +55,10 @@ pub fn run(
         }
         let member = match &found {
             Some(found) => found.applied_to(member)?,
-            None => member.clone(),
+            None => Member {
+                surrogate: member.surrogate.clone().or(otherwise.clone()),
+                ..member.clone()
+            },
         };
         running.member(&member)?;
     }

@@ -72,7 +72,7 @@ fn every_parameter_changes_something() {
             given.push((parameter.name, &value));
             let spec = spec_of(entry, &given);
             let options = Options {
-                n_restarts: 2,
+                n_restarts: 4,
                 ..options(NoiseMode::Off)
             };
             let batch = attack(&spec, &model, &cases.inputs(), &options);

@@ -75,25 +75,37 @@ impl Runner<'_, '_> {
         let mut kept: Vec<Option<Kept>> = (from..to).map(|_| None).collect();
         let mut clean = Vec::new();
         let mut standing: Vec<usize> = (from..to).collect();
-        for restart in 0..self.options.n_restarts {
+        let is_done = |kept: &Option<Kept>| {
+            self.options.stop_early && kept.as_ref().is_some_and(|kept| kept.rank.0)
+        };
+        let mut next = 0;
+        while next < self.options.n_restarts && !standing.is_empty() {
             let size = group_size(standing.len());
-            let groups = standing.par_chunks(size);
-            let groups: Result<Vec<Group>, _> = groups
-                .map(|rows| self.attack_group(rows, (from, &attacked), restart))
+            // Of few images restarts run side by side. Those that one after another would not
+            // have come to are left out.
+            let wave = self.wave(standing.len().div_ceil(size), next);
+            let restarts: Vec<u32> = (next..next + wave).collect();
+            let runs: Vec<(u32, &[usize])> = restarts
+                .iter()
+                .flat_map(|restart| standing.chunks(size).map(|rows| (*restart, rows)))
                 .collect();
-            for (rows, group) in standing.chunks(size).zip(groups?) {
-                let logits = group.logits.iter().filter(|_| restart == 0);
+            let groups: Result<Vec<Group>, _> = runs
+                .par_iter()
+                .map(|(restart, rows)| self.attack_group(rows, (from, &attacked), *restart))
+                .collect();
+            for ((restart, rows), group) in runs.iter().zip(groups?) {
+                let logits = group.logits.iter().filter(|_| *restart == 0);
                 clean.extend(logits.flat_map(tally::of_logits));
                 for (place, row) in rows.iter().enumerate() {
-                    let better = group.keep(place, restart, &mut kept[row - from]);
-                    if better {
+                    let kept = &mut kept[row - from];
+                    if !is_done(kept) && group.keep(place, *restart, kept) {
                         let image = &group.perturbed.pixels[place * d..][..d];
                         x_adv[(row - from) * d..][..d].copy_from_slice(image);
                     }
                 }
             }
-            let met = |row: &usize| kept[row - from].as_ref().is_some_and(|kept| kept.rank.0);
-            standing.retain(|row| !(self.options.stop_early && met(row)));
+            standing.retain(|row| !is_done(&kept[row - from]));
+            next += wave;
         }
         let images = pixels.par_chunks(d).zip(x_adv.par_chunks(d));
         let images = images.zip(ids.par_iter().zip(labels));
@@ -103,6 +115,12 @@ impl Runner<'_, '_> {
             kept.outcome((*id, *label), images, self.options.range)
         };
         Ok((outcomes.map(outcome).collect(), clean))
+    }
+
+    /// How many restarts run side by side, on `n_groups` groups each.
+    fn wave(&self, n_groups: usize, next: u32) -> u32 {
+        let wave = (rayon::current_num_threads() / n_groups).max(1) as u32;
+        wave.min(self.options.n_restarts - next)
     }
 
     /// One restart on the images `rows` of a batch from row `from` on, whose labels to go by are
