@@ -5,8 +5,8 @@
 use crate::kernel::conv_pool::{ChosenSums, ConvPool, Spread, tile_outputs};
 use crate::kernel::correlate::LaneSums;
 use crate::kernel::{Lanes, Simd};
-use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
 use crate::op::weights::of_gradient;
+use crate::op::{Backward, Conv2d, ConvLayer, Forward, Layer, MaxPool2d, Op};
 use crate::op::{Prepare, Relu, Shape, scratch_of};
 use crate::sparse_conv::SparseConv;
 use std::sync::Arc;

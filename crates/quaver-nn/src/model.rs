@@ -278,7 +278,8 @@ impl Model {
             }
             let quantizer = config.get_mut("quantizer").and_then(|q| q.as_object_mut());
             let stochastic = quantizer.filter(|quantizer| quantizer["name"] == STOCHASTIC);
-            let resampled = stochastic.filter(|q| q["test_weights"] == json!(TestWeights::Resample));
+            let resampled =
+                stochastic.filter(|q| q["test_weights"] == json!(TestWeights::Resample));
             if let Some(quantizer) = resampled {
                 quantizer.insert("test_weights".into(), json!(TestWeights::Sign));
             }

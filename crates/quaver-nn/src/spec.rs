@@ -188,7 +188,9 @@ impl Values {
     /// [`SpecError::WrongValue`] if the struct has others.
     pub fn read_some<T: DeserializeOwned>(&self, names: &[&str]) -> Result<T, SpecError> {
         let mut some = self.clone();
-        some.0.params.retain(|name, _| names.contains(&name.as_str()));
+        some.0
+            .params
+            .retain(|name, _| names.contains(&name.as_str()));
         some.read()
     }
 

@@ -1,9 +1,8 @@
 //! [`Network`]: a model of the engine as a [`Classifier`].
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, InputGradient, Noise, PassSink, Quantized, Randomness,
-    Surrogate, Tap, Upstream, Vjp,
-    pixels,
+    Batch, Classifier, ClassifierError, Draw, InputGradient, Noise, PassSink, Quantized,
+    Randomness, Surrogate, Tap, Upstream, Vjp, pixels,
 };
 use ndarray::{Array2, Array4};
 use quaver_nn::engine::Engine;
@@ -203,7 +202,10 @@ impl Classifier for Network {
         let quantizers = self.inner.quantizers();
         // The graph's input is no layer: its spread is that of the pixels.
         let of_pixels = spread(batch.x.iter().copied());
-        let inputs: Vec<&str> = quantizers.iter().filter_map(|q| q.input.as_deref()).collect();
+        let inputs: Vec<&str> = quantizers
+            .iter()
+            .filter_map(|q| q.input.as_deref())
+            .collect();
         let taps: Vec<Tap<'_>> = inputs.iter().map(|name| Tap::Layer(name)).collect();
         let latent = match batch.ids {
             [] => Vec::new(),
@@ -212,7 +214,9 @@ impl Classifier for Network {
         let mut latent = latent.into_iter();
         let quantized = |q: network::QuantizingLayer| Quantized {
             spread: match q.input {
-                Some(_) => latent.next().map_or(0.0, |values| spread(values.iter().copied())),
+                Some(_) => latent
+                    .next()
+                    .map_or(0.0, |values| spread(values.iter().copied())),
                 None => of_pixels,
             },
             name: q.name,

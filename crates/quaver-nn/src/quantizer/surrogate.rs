@@ -166,13 +166,7 @@ impl Surrogate {
 
     /// Turns the gradients with respect to the outputs into those with respect to the `latent`
     /// values whose grid spans `range`, in place.
-    pub(crate) fn apply(
-        self,
-        simd: Simd,
-        latent: &[f32],
-        gradient: &mut [f32],
-        range: (f32, f32),
-    ) {
+    pub(crate) fn apply(self, simd: Simd, latent: &[f32], gradient: &mut [f32], range: (f32, f32)) {
         match self {
             Self::Hardtanh { width } => {
                 let (low, high) = stretched_range(range, width);
@@ -230,7 +224,15 @@ fn exp(power: f32) -> f32 {
     let shifted = power * LOG2_E + ROUND;
     let whole = shifted - ROUND;
     let rest = (power - whole * LN2[0]) - whole * LN2[1];
-    let terms = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+    let terms = [
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ];
     let series = terms.iter().fold(0.0, |sum, term| sum * rest + term);
     let exponent = (shifted.to_bits() << 23).wrapping_add(1.0_f32.to_bits());
     series * f32::from_bits(exponent)
@@ -334,7 +336,12 @@ mod tests {
             assert_eq!(surrogate.to_string(), printed);
             assert_eq!(printed.parse::<Surrogate>().unwrap(), surrogate);
         }
-        for text in ["hardtan", "hardtanh(width=0)", "tanh(width=1)", "identity(1)"] {
+        for text in [
+            "hardtan",
+            "hardtanh(width=0)",
+            "tanh(width=1)",
+            "identity(1)",
+        ] {
             assert!(text.parse::<Surrogate>().is_err(), "{text}");
         }
     }

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::plan::Planned;
 use super::{AttackSeen, Halt, Passes, Study, Trained, blocks};
 use quaver::attack::record::{AdversarialBatch, AttackRecord, Outcome};
-use quaver::attack::surrogate::N_CALIBRATION;
 use quaver::attack::run::{Inputs, Options, run};
 use quaver::attack::saved::{outcomes_from_arrays, outcomes_to_arrays};
+use quaver::attack::surrogate::N_CALIBRATION;
 use quaver::classifier::Classifier;
 use quaver::observe::{Observer, Offset};
 

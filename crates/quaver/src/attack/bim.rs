@@ -3,7 +3,10 @@
 use crate::spec::{Spec, SpecError};
 use crate::threat::Bound;
 
-use super::ascent::{DIALECTS, EPS, IteratedParams, LOSS_OR_AUTO, N_STEPS, NORM, NORMS, SCHEDULE, STEP_SIZE, loss_in_force};
+use super::ascent::{
+    DIALECTS, EPS, IteratedParams, LOSS_OR_AUTO, N_STEPS, NORM, NORMS, SCHEDULE, STEP_SIZE,
+    loss_in_force,
+};
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};
 

@@ -144,7 +144,13 @@ impl Fab {
         }
         let classes: Vec<Vec<usize>> = active.states.iter().map(|s| s.classes.clone()).collect();
         let classes: Vec<&[usize]> = classes.iter().map(Vec::as_slice).collect();
-        let planes = nearest(oracle, active, self.params.n_steps, &classes, self.params.norm)?;
+        let planes = nearest(
+            oracle,
+            active,
+            self.params.n_steps,
+            &classes,
+            self.params.norm,
+        )?;
         let d = case.n_features();
         for (place, plane) in planes.nearest.iter().enumerate() {
             if let Some(plane) = plane {

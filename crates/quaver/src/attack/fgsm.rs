@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{OrAuto, Spec, SpecError};
 use crate::threat::{Bound, Budget, Norm};
 
-use super::ascent::{Ascent, DIALECTS, Direction, EPS, LOSS_OR_AUTO, NORM, NORMS, Schedule, loss_in_force};
+use super::ascent::{
+    Ascent, DIALECTS, Direction, EPS, LOSS_OR_AUTO, NORM, NORMS, Schedule, loss_in_force,
+};
 use super::objective::Loss;
 use super::oracle::Oracle;
 use super::{Access, Attack, AttackError, Case, Dialect, Entry, Perturbed, Setting, Start};

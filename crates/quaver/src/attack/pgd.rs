@@ -5,8 +5,8 @@ use crate::spec::{Spec, SpecError};
 use crate::threat::{Bound, Budget, Norm};
 
 use super::ascent::{
-    DIALECTS, Direction, EPS, IteratedParams, LOSS_OR_AUTO, N_STEPS, NORM, NORMS, SCHEDULE, STEP_SIZE,
-    loss_in_force,
+    DIALECTS, Direction, EPS, IteratedParams, LOSS_OR_AUTO, N_STEPS, NORM, NORMS, SCHEDULE,
+    STEP_SIZE, loss_in_force,
 };
 use super::ball;
 use super::oracle::Oracle;

@@ -6,8 +6,8 @@ use ndarray::Array2;
 use quaver_nn::op::Op;
 
 use crate::classifier::{
-    Batch, Classifier, ClassifierError, Draw, InputGradient, Noise, PassSink, Quantized, Randomness,
-    Surrogate, Tap, Upstream, Vjp,
+    Batch, Classifier, ClassifierError, Draw, InputGradient, Noise, PassSink, Quantized,
+    Randomness, Surrogate, Tap, Upstream, Vjp,
 };
 use crate::spec::Spec;
 

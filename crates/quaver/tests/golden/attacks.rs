@@ -2,8 +2,8 @@
 
 use ndarray::{ArrayView2, Axis};
 use quaver::attack::noise::NoiseMode;
-use quaver::attack::surrogate::SurrogateRule;
 use quaver::attack::run::{Inputs, Options, run};
+use quaver::attack::surrogate::SurrogateRule;
 use quaver::attack::{Dialect, LabelSource, Start, build};
 use quaver::classifier::Images;
 use quaver::decision::Decision;
@@ -17,8 +17,14 @@ const TOLERANCE: f32 = 1e-5;
 /// Names of the arrays and the attacks that they are the results of.
 pub(crate) const GRADIENT: [(&str, &str); 3] = [
     ("fgsm", "fgsm(eps=0.3,loss=cross-entropy)"),
-    ("bim", "bim(eps=0.3,step_size=0.01,n_steps=40,loss=cross-entropy)"),
-    ("pgd", "pgd(eps=0.3,step_size=0.01,n_steps=40,loss=cross-entropy)"),
+    (
+        "bim",
+        "bim(eps=0.3,step_size=0.01,n_steps=40,loss=cross-entropy)",
+    ),
+    (
+        "pgd",
+        "pgd(eps=0.3,step_size=0.01,n_steps=40,loss=cross-entropy)",
+    ),
 ];
 /// The same for those that go for a target.
 pub(crate) const SALIENCY: [(&str, &str); 2] = [
