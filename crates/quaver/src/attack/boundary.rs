@@ -28,13 +28,13 @@ pub(super) const ENTRY: Entry = Entry {
         Parameter {
             name: "side_step",
             default: "0.01",
-            allowed: Allowed::Real(&[Interval::closed(0.00001, 1.0)]),
+            allowed: Allowed::Real(&[Interval::closed(0.01, 0.99)]),
             about: "first step along the sphere around the image, in parts of the distance",
         },
         Parameter {
             name: "inward_step",
             default: "0.01",
-            allowed: Allowed::Real(&[Interval::closed(0.00001, 0.99)]),
+            allowed: Allowed::Real(&[Interval::closed(0.0001, 0.99)]),
             about: "first step toward the image, in parts of the distance",
         },
     ],
@@ -46,10 +46,13 @@ pub(super) const ENTRY: Entry = Entry {
 
 /// Factor of a step's size after a success.
 const GROWTH: f64 = 1.1;
-/// The inward step shrinks by GROWTH to this power after a failure: one success in four holds it.
+/// After a failure a side step shrinks by GROWTH to this power: one success in six holds it.
+const SIDE_SHARE: f64 = 0.2;
+/// The same of an inward step: one in four.
 const INWARD_SHARE: f64 = 1.0 / 3.0;
-/// Inward steps below this are no progress.
-const CONVERGED: f64 = 1e-7;
+/// Smallest steps.
+const MIN_SIDE: f64 = 0.01;
+const MIN_INWARD: f64 = 0.0001;
 /// Largest steps.
 const MAX_STEP: f64 = 0.99;
 /// Tolerance of the first way to the boundary.
@@ -69,23 +72,24 @@ struct Params {
 /// From an adversarial start to the boundary by halving the way to x. A step adds a normal
 /// direction of length `side` · ‖x' - x‖ and returns to the sphere around x on which x' lies;
 /// where that, clipped, is adversarial, it goes toward x by `inward` of the way and clips, and if that is
-/// adversarial too it is the next x'. `side` grows by a tenth with every success on the sphere and
-/// shrinks by as much with every failure, so that half succeed; `inward` grows by a tenth and
-/// shrinks by the third root of that, so that one in four does. An image whose `inward` falls
-/// below 1e-7 is finished.
+/// adversarial too it is the next x'. Both sizes grow by a tenth with every success; `side` shrinks
+/// with every failure so that one in six succeeds, not below 0.01, `inward` so that one in four
+/// does, not below 0.0001.
 ///
 /// # Source
 /// "Decision-Based Adversarial Attacks: Reliable Attacks Against Black-Box Machine Learning Models"
-/// (2018), algorithm 1 and section 2.4. Differs: sizes follow each answer, not the rates of a window of
-/// them; the way from the start is halved first, which saves the walk there; where noise is fresh in each
-/// query, five in a row must find an image adversarial. The runner finds starts.
+/// (2018), algorithm 1 and section 2.4. Differs: sizes follow each answer, not the rates of a window
+/// of them, and have a lower end, where the paper's walk ends, and half of its side steps succeed: the
+/// boundary of a binarized network has corners in which few directions lead on, however
+/// short. The way from the start is halved first, which saves the walk there; where noise is
+/// fresh in each query, five in a row must find an image adversarial. The runner finds starts.
 ///
 /// # Cost
 /// One or two forward passes a step and draw of noise, and ten to begin with.
 ///
 /// # Limits
-/// An upper bound of the smallest distance, and a slow one: `hop-skip-jump` comes nearer with as many
-/// answers.
+/// An upper bound of the smallest distance, by chance: another restart may come nearer. On smooth
+/// networks `hop-skip-jump` does with as many answers.
 #[derive(Clone, Debug)]
 pub struct Boundary {
     params: Params,
@@ -100,16 +104,21 @@ struct Sizes {
 
 impl Sizes {
     fn adapt_side(&mut self, met: bool) {
-        let factor = if met { GROWTH } else { 1.0 / GROWTH };
-        self.side = (self.side * factor).min(MAX_STEP);
+        let size = adapted(self.side, met, SIDE_SHARE);
+        self.side = size.clamp(MIN_SIDE, MAX_STEP);
     }
 
     fn adapt_inward(&mut self, met: bool) {
-        let factor = match met {
-            true => GROWTH,
-            false => libm::pow(GROWTH, -INWARD_SHARE),
-        };
-        self.inward = (self.inward * factor).min(MAX_STEP);
+        let size = adapted(self.inward, met, INWARD_SHARE);
+        self.inward = size.clamp(MIN_INWARD, MAX_STEP);
+    }
+}
+
+/// A larger size after a success, a smaller one after a failure.
+fn adapted(size: f64, met: bool, share: f64) -> f64 {
+    match met {
+        true => size * GROWTH,
+        false => size * libm::pow(GROWTH, -share),
     }
 }
 
@@ -224,12 +233,6 @@ impl Attack for Boundary {
             walk.turn_to(step, &active);
             Self::step(step, &mut walk, case, &mut active)?;
             walk.keep(&active);
-            let open: Vec<bool> = active
-                .states
-                .iter()
-                .map(|sizes| sizes.inward >= CONVERGED)
-                .collect();
-            active.retain(&open);
         }
         Ok(walk.finish())
     }
