@@ -8,7 +8,7 @@ use quaver::evaluate::checks::CHECKS;
 use quaver::spec::{Parameter, PlugIn};
 use quaver::training::{augment::AUGMENTATIONS, step::STEPS};
 use quaver::uncertainty::MEASURES;
-use quaver::{data, detect, feature, wrap};
+use quaver::{data, detect, feature, suite, wrap};
 use quaver_nn::Simd;
 use quaver_nn::arch::{ARCHITECTURES, TOPOLOGIES};
 use quaver_nn::optim::OPTIMIZERS;
@@ -83,6 +83,10 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
     let attack = |e: &&attack::Entry| {
         Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters)
     };
+    let suite = |e: &&suite::Entry| {
+        let from = if e.paper.is_empty() { "" } else { ": " };
+        Row::new(e.id, format!("{}{from}{}", e.title, e.paper)).taking(e.parameters)
+    };
     let detector = |e: &&detect::Entry| {
         Row::new(e.id, format!("{}: {}", e.title, e.paper)).taking(e.parameters)
     };
@@ -138,6 +142,7 @@ fn kinds() -> Vec<(&'static str, Vec<Row>)> {
             named(&mut Simd::available().into_iter().map(Simd::name)),
         ),
         ("steps", plug_ins(STEPS)),
+        ("suites", suite::REGISTRY.iter().map(suite).collect()),
         (
             "topologies",
             TOPOLOGIES

@@ -13,7 +13,7 @@ use super::{Cases, attack};
 
 pub(crate) const N: usize = 9;
 /// Steps enough for the small classifiers, where an attack's own number is large.
-const FEW: [(&str, &str); 2] = [("n_samples", "10"), ("n_steps", "40")];
+const FEW: [(&str, &str); 3] = [("n_queries", "100"), ("n_samples", "10"), ("n_steps", "40")];
 
 /// The spec of an attack with those of these parameters that it has.
 pub(crate) fn spec_of(entry: &Entry, values: &[(&str, &str)]) -> String {
@@ -32,6 +32,7 @@ fn in_norm(entry: &Entry, norm: Norm, eps: &str) -> String {
         ("eps", eps),
         ("gamma", "0.5"),
         ("n_samples", "10"),
+        ("n_queries", "60"),
         ("n_steps", "7"),
         ("norm", &norm),
         ("step_size", "0.06"),

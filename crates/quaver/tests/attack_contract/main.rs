@@ -10,6 +10,8 @@ mod parameters;
 mod refusals;
 mod rooms;
 mod searches;
+mod smallest;
+mod suites;
 
 use ndarray::Array4;
 use quaver::attack::objective::Aim;

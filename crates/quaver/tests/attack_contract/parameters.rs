@@ -62,6 +62,7 @@ fn every_parameter_changes_something() {
         let own = [
             ("eps", eps),
             ("gamma", "0.5"),
+            ("n_queries", "60"),
             ("n_steps", "12"),
             ("norm", norm),
             ("step_size", "0.06"),
