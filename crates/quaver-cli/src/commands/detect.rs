@@ -195,19 +195,23 @@ fn cases(
     Ok(cases)
 }
 
-/// Which rows of an adversarial file succeeded; all, where it does not say.
+/// Which rows of an adversarial file the attack put into a wrong class; all, where it does not say.
+/// An image that was in one before is no adversarial example.
 fn success_of(path: &Path, n: usize) -> anyhow::Result<Vec<bool>> {
-    match NpzReader::open(path)?.read("success")? {
-        None => Ok(vec![true; n]),
-        Some(NpyArray::Bool(success)) if success.len() == n => {
-            Ok(success.iter().copied().collect())
+    let flags = |name: &str| -> anyhow::Result<Vec<bool>> {
+        match NpzReader::open(path)?.read(name)? {
+            None => Ok(vec![true; n]),
+            Some(NpyArray::Bool(flags)) if flags.len() == n => Ok(flags.iter().copied().collect()),
+            Some(other) => bail!(
+                "{}: `{name}` must be bool of shape [{n}], got {}",
+                path.display(),
+                other.describe()
+            ),
         }
-        Some(other) => bail!(
-            "{}: `success` must be bool of shape [{n}], got {}",
-            path.display(),
-            other.describe()
-        ),
-    }
+    };
+    let right_before = flags("initially_correct")?;
+    let success = flags("success")?.into_iter().zip(right_before);
+    Ok(success.map(|(success, right)| success && right).collect())
 }
 
 fn text(args: &DetectFit, features: &str, detection: &Detection) -> String {
