@@ -78,7 +78,9 @@ const SURROGATES: [&str; 9] = [
     "auto(shape=hardtanh,width=0.3)",
     "model",
 ];
-/// Surrogates of the restarts that no search chose.
+/// Surrogates that take turns where too few images stand for a search.
+const FIRST: &str = "auto(shape=approx-sign,width=0.4)|auto|auto(width=0.6)";
+/// Surrogates of the restarts at the end, whatever the search chose.
 const ENSEMBLE: &str = "auto(shape=approx-sign,width=0.4)|auto|auto(shape=tanh,width=0.3)|\
                         auto(width=0.6)|auto(shape=approx-sign,width=0.8)|auto(width=1.6)";
 /// Losses that the search tries.
@@ -98,7 +100,7 @@ fn search(base: Member, after: usize, facts: &Facts) -> Result<Search, SpecError
     };
     Ok(Search {
         after,
-        otherwise: rule(ENSEMBLE)?,
+        otherwise: rule(FIRST)?,
         base,
         surrogates: surrogates?,
         losses: losses.iter().map(|loss| (*loss).to_owned()).collect(),
