@@ -65,7 +65,7 @@ fn attacks_that_cannot_be_built() {
     };
     attack(
         "--attack fgsn",
-        &["\"fgsn\"", "did you mean \"fgsm\"", "bim, pgd, apgd"],
+        &["\"fgsn\"", "did you mean \"fgsm\"", "bim, pgd, mim"],
     );
     attack(
         "--attack fgsm(epsilon=0.1)",

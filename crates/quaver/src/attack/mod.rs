@@ -11,6 +11,7 @@ use crate::spec::{Parameter, Spec, SpecError, Values, find_name};
 use crate::threat::{Bound, Norm, PixelRange};
 
 pub mod active;
+pub mod adam;
 pub mod ascent;
 pub mod ball;
 pub mod best;
@@ -27,6 +28,7 @@ pub mod saved;
 pub mod smallest;
 pub mod surrogate;
 pub mod walk;
+pub mod weight;
 
 mod dialect;
 mod error;
@@ -49,8 +51,12 @@ plug_ins! {
         ddn,
         fmn,
         fab,
+        cw,
+        ead,
         square,
         jsma,
+        sigma_zero,
+        pgd_l0,
         coordinate_search,
         hop_skip_jump,
         boundary,

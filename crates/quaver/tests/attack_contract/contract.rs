@@ -15,12 +15,17 @@ pub(crate) const N: usize = 9;
 /// Steps enough for the small classifiers, where an attack's own number is large.
 const FEW: [(&str, &str); 3] = [("n_queries", "100"), ("n_samples", "10"), ("n_steps", "40")];
 
-/// The spec of an attack with those of these parameters that it has.
+/// The spec of an attack with those of these parameters that it has. A radius in L0 alone is a
+/// number of pixels: any but 0 stands for four.
 pub(crate) fn spec_of(entry: &Entry, values: &[(&str, &str)]) -> String {
     let has = |name: &str| entry.parameters.iter().any(|one| one.name == name);
     let given = values.iter().filter(|(name, _)| has(name));
+    let value_of = |name: &str, value: &str| match (name, entry.norms) {
+        ("eps", [Norm::L0]) if value != "0" => "4".to_owned(),
+        _ => value.to_owned(),
+    };
     let given: Vec<String> = given
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| format!("{name}={}", value_of(name, value)))
         .collect();
     format!("{}({})", entry.id, given.join(","))
 }

@@ -7,6 +7,7 @@ mod losses;
 mod models;
 mod numbers;
 mod parameters;
+mod penalties;
 mod refusals;
 mod rooms;
 mod searches;

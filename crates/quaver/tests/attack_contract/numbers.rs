@@ -17,7 +17,7 @@ use super::models::Small;
 use super::{Cases, attack};
 
 /// Two classes, z = (w · x, 0), w = (1, -2, 0.5, 0).
-fn two_classes() -> (Small, Cases) {
+pub(crate) fn two_classes() -> (Small, Cases) {
     let last = array![[1.0, -2.0, 0.5, 0.0], [0.0, 0.0, 0.0, 0.0]];
     let model = Small::linear(last, [1, 2, 2]);
     let x = Array4::from_shape_vec((1, 1, 2, 2), vec![0.5, 0.25, 0.5, 0.5]).unwrap();

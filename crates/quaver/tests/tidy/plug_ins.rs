@@ -26,6 +26,7 @@ const FOLDERS: &[Folder] = &[
         registry: "REGISTRY",
         shared: &[
             "active",
+            "adam",
             "ascent",
             "ball",
             "best",
@@ -43,6 +44,7 @@ const FOLDERS: &[Folder] = &[
             "smallest",
             "surrogate",
             "walk",
+            "weight",
         ],
         apart: true,
     },
