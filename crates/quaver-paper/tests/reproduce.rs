@@ -204,7 +204,7 @@ fn what_does_not_fit_is_refused_and_nothing_written() {
     };
     assert!(refuse(|c| c.passes = 1).contains("passes = 1"));
     assert!(refuse(|c| c.arch = "lenet".into()).contains("unknown architecture"));
-    assert!(refuse(|c| c.attacks = vec!["cw".into()]).contains("unknown attack"));
+    assert!(refuse(|c| c.attacks = vec!["cv".into()]).contains("unknown attack"));
     let message = refuse(|c| {
         c.n = 31;
         c.test_images = 40;
